@@ -1,0 +1,435 @@
+"""`Server`: the SMB server with its sockets, for programs, tests and the command line.
+
+It runs in the caller's event loop (`async with`) or in a thread with a loop of its own (`with`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+from paraph.auth.accounts import MemoryAccounts
+from paraph.auth.base import AccountStore
+from paraph.auth.spnego import NTLMAuthenticator
+from paraph.errors import NTStatusError, UserError
+from paraph.net.tcp import ServerProtocol
+from paraph.policy.settings import Policy
+from paraph.server.events import ConnectionRefused, Event
+from paraph.server.server import SMBServer
+from paraph.server.settings import ServerSettings
+from paraph.server.share import Share
+from paraph.storage.base import Backend, Handle
+from paraph.storage.posix import PosixBackend
+from paraph.wire.filetime import filetime_from_ns
+
+Shares = Mapping[str, "str | os.PathLike[str] | Backend"] | Sequence[Share]
+
+_HOUSEKEEPING = 1.0  # seconds between looks at half-open connections and idle buffers
+_IDLE_BUFFER = 5.0  # seconds after which a connection that is silent gives its buffer back
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """One session, as `Server.sessions` tells of it."""
+
+    session_id: int
+    client: str
+    user: str
+    dialect: str
+    signing_required: bool
+    encrypted: bool
+    opens: int
+
+
+def filetime_now() -> int:
+    """The time of day as FILETIME."""
+    return filetime_from_ns(time.time_ns())
+
+
+class _LoopPlatform:
+    """The clocks, threads and timer of an event loop, for `SMBServer`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.smb: SMBServer | None = None
+        self.threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="paraph-io")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def monotonic(self) -> float:
+        return self.loop.time()
+
+    def filetime(self) -> int:
+        return filetime_now()
+
+    def run_elsewhere(
+        self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
+    ) -> None:
+        future = self.loop.run_in_executor(self.threads, function)
+
+        def finished(result: asyncio.Future[Any]) -> None:
+            if result.cancelled():
+                done(None, OSError("the server is stopping"))
+            elif (error := result.exception()) is not None:
+                done(None, error)
+            else:
+                done(result.result(), None)
+
+        future.add_done_callback(finished)
+
+    def deadline_changed(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.smb.next_deadline() if self.smb is not None else None
+        if deadline is not None:
+            self._timer = self.loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self.smb is not None:
+            self.smb.expire()
+            self.deadline_changed()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.threads.shutdown(wait=True)
+
+
+class Server:
+    """An SMB 2/3 file server.
+
+    Args:
+        shares: name -> folder or `Backend`, or a sequence of `Share`.
+        accounts: name -> password, or an `AccountStore`. None: nobody may enter but guests, if they
+            are allowed.
+        policy: the four signing policies; default: signing is required.
+        listen: "host:port" or several; port 0 takes a free one. IPv6 as "[::1]:445".
+        sockets: listening sockets that exist already, instead of `listen`.
+        on_event: called with every `paraph.server.events.Event`, on the server's thread.
+        settings: everything else; `overrides` are fields of `ServerSettings` by name.
+
+    Raises UserError for what can not be served, OSError when an address can not be bound.
+    """
+
+    def __init__(
+        self,
+        shares: Shares,
+        accounts: Mapping[str, str] | AccountStore | None = None,
+        *,
+        policy: Policy | None = None,
+        listen: str | Sequence[str] = "127.0.0.1:0",
+        sockets: Sequence[socket.socket] = (),
+        on_event: Callable[[Event], None] | None = None,
+        settings: ServerSettings | None = None,
+        **overrides: Any,
+    ) -> None:
+        if policy is not None:
+            overrides["policy"] = policy
+        try:
+            self.settings = replace(settings or ServerSettings(), **overrides)
+        except TypeError as error:
+            raise UserError(f"There is no such setting: {error}.") from None
+        self.shares = _make_shares(shares)
+        self.accounts = _make_accounts(accounts)
+        self.on_event = on_event
+        self.smb: SMBServer
+        self._listen = [listen] if isinstance(listen, str) else list(listen)
+        self._given = list(sockets)
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+        self._protocols: set[ServerProtocol] = set()
+        self._half_open: Counter[str] = Counter()  #: connections without a session, by address
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._platform: _LoopPlatform | None = None
+        self._housekeeper: asyncio.TimerHandle | None = None
+        self._thread: threading.Thread | None = None
+        self._stop: asyncio.Event | None = None
+
+    # Life
+
+    async def astart(self) -> None:
+        """Listen, in the running event loop."""
+        loop = asyncio.get_running_loop()
+        self._sockets = self._given or bind(self._listen)
+        self._loop = loop
+        self._platform = platform = _LoopPlatform(loop)
+        settings = self.settings
+        authenticator = NTLMAuthenticator(
+            self.accounts,
+            server_name=settings.name,
+            allow_guest=settings.allow_guest,
+            allow_anonymous=settings.allow_anonymous,
+            require_mic=settings.require_mic,
+            clock=filetime_now,
+        )
+        self.smb = platform.smb = SMBServer(
+            settings, self.shares, authenticator, platform, self.on_event
+        )
+        for sock in self._sockets:
+            server = await loop.create_server(lambda: ServerProtocol(self), sock=sock, backlog=512)
+            self._servers.append(server)
+        self._housekeeper = loop.call_later(_HOUSEKEEPING, self._housekeep)
+
+    async def astop(self, grace: float = 5.0) -> None:
+        """Stop listening, let replies go out for at most `grace` seconds, close everything."""
+        if self._loop is None:
+            return
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+        await self._finish_requests()
+        deadline = self._loop.time() + grace
+        while self._protocols and self._loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        for protocol in list(self._protocols):
+            if protocol.transport is not None:
+                protocol.transport.abort()
+        while self._protocols:
+            await asyncio.sleep(0)
+        if self._platform is not None:
+            self._platform.close()
+        for share in self.shares:
+            share.backend.close()
+        self._loop = None
+
+    async def _finish_requests(self) -> None:
+        """Refuse what waits, bring written files to stable storage, let the last replies out."""
+        assert self._loop is not None
+        for protocol in list(self._protocols):
+            if protocol.connection is not None:
+                protocol.connection.cancel_all()
+        await self._loop.run_in_executor(None, flush_all, self.smb.written_handles())
+        for protocol in list(self._protocols):
+            if protocol.connection is not None:
+                protocol.connection.drop("")
+            protocol.flush()
+
+    def start(self) -> None:
+        """Listen, in a thread with an event loop of its own; returns once that is done."""
+        if self._thread is not None:
+            raise RuntimeError("the server is running")
+        ready: list[BaseException | None] = []
+        signal = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run_thread, args=(ready, signal), name="paraph-server", daemon=True
+        )
+        self._thread.start()
+        signal.wait()
+        if ready[0] is not None:
+            self._thread.join()
+            self._thread = None
+            raise ready[0]
+
+    def stop(self) -> None:
+        """End what `start` began; idempotent."""
+        if self._thread is None:
+            return
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._thread = None
+
+    def _run_thread(self, ready: list[BaseException | None], signal: threading.Event) -> None:
+        async def main() -> None:
+            self._stop = asyncio.Event()
+            try:
+                await self.astart()
+            except BaseException as error:
+                ready.append(error)
+                signal.set()
+                return
+            ready.append(None)
+            signal.set()
+            await self._stop.wait()
+            await self.astop()
+
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(main())
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.astart()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.astop()
+
+    # What it is
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """(host, port) of every listening socket."""
+        return [sock.getsockname()[:2] for sock in self._sockets]
+
+    @property
+    def port(self) -> int:
+        """The port of the first listening socket."""
+        return self.addresses[0][1]
+
+    def sessions(self) -> list[SessionStatus]:
+        """The valid sessions at this moment."""
+        return [
+            SessionStatus(
+                session.session_id,
+                session.connection.client,
+                str(session.identity),
+                session.connection.dialect.name,
+                session.signing_required,
+                session.encrypt_data,
+                len(session.opens),
+            )
+            for session in list(self.smb.sessions.values())
+            if session.identity is not None
+        ]
+
+    # For the connections
+
+    def monotonic(self) -> float:
+        assert self._loop is not None
+        return self._loop.time()
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        if self._loop is not None:
+            self._loop.call_soon(function)
+
+    def admit(self, protocol: ServerProtocol) -> str:
+        """Why a new connection is not taken; empty when it is, and it counts from now on as one
+        that has not logged on."""
+        limits = self.settings.limits
+        if len(self._protocols) >= limits.connections:
+            return f"{limits.connections} connections are open"
+        if self._half_open.total() >= limits.half_open:
+            return f"{limits.half_open} connections have not logged on"
+        if self._half_open[protocol.address] >= limits.half_open_per_address:
+            return f"{limits.half_open_per_address} connections from there have not logged on"
+        self._protocols.add(protocol)
+        self._half_open[protocol.address] += 1
+        protocol.half_open = True
+        return ""
+
+    def logged_on(self, protocol: ServerProtocol) -> None:
+        """The connection has its first valid session."""
+        if protocol.half_open:
+            protocol.half_open = False
+            self._half_open[protocol.address] -= 1
+            if not self._half_open[protocol.address]:
+                del self._half_open[protocol.address]
+
+    def forget(self, protocol: ServerProtocol) -> None:
+        """The connection is gone."""
+        self.logged_on(protocol)
+        self._protocols.discard(protocol)
+
+    def refuse(self, client: str, reason: str) -> None:
+        self.smb.emit(ConnectionRefused(client, reason))
+
+    def _housekeep(self) -> None:
+        """Drop who does not log on, take back the buffers of who is silent."""
+        if self._loop is None:
+            return
+        now = self._loop.time()
+        limit = self.settings.limits.logon_time
+        for protocol in list(self._protocols):
+            connection = protocol.connection
+            if connection is None:
+                continue
+            if protocol.half_open and now - protocol.connected_at > limit:
+                connection.drop(f"no logon within {limit:g} seconds")
+                protocol.flush()
+            elif now - protocol.last_activity > _IDLE_BUFFER:
+                protocol.buffer.shrink()
+        self._housekeeper = self._loop.call_later(_HOUSEKEEPING, self._housekeep)
+
+
+def flush_all(handles: Sequence[Handle]) -> None:
+    """Flush each; one that can not be is no reason to leave out the others."""
+    for handle in handles:
+        with contextlib.suppress(OSError, NTStatusError):
+            handle.flush()
+
+
+def _make_shares(shares: Shares) -> list[Share]:
+    if not isinstance(shares, Mapping):
+        return list(shares)
+    return [
+        Share(name, target if isinstance(target, Backend) else PosixBackend(os.fspath(target)))
+        for name, target in shares.items()
+    ]
+
+
+def _make_accounts(accounts: Mapping[str, str] | AccountStore | None) -> AccountStore:
+    if accounts is None:
+        return MemoryAccounts({})
+    return MemoryAccounts(accounts) if isinstance(accounts, Mapping) else accounts
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed, else asyncio's."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """("host", port) of "host:port" or "[::1]:port". Raises UserError."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not port.isdigit() or int(port) > 65535:
+        raise UserError(f"{text!r} is no address to listen at; write HOST:PORT.")
+    return host, int(port)
+
+
+def bind(addresses: Sequence[str]) -> list[socket.socket]:
+    """Listening sockets. Raises OSError when an address is taken or not ours."""
+    sockets: list[socket.socket] = []
+    try:
+        for text in addresses:
+            host, port = parse_listen(text)
+            found = socket.getaddrinfo(
+                host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+            for family, kind, protocol, _, address in found:
+                sock = socket.socket(family, kind, protocol)
+                sockets.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind(address)
+                sock.listen(512)
+                sock.setblocking(False)
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
