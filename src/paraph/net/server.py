@@ -64,6 +64,7 @@ class _LoopPlatform:
         self.smb: SMBServer | None = None
         self.threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="paraph-io")
         self._timer: asyncio.TimerHandle | None = None
+        self._running = 0
 
     def monotonic(self) -> float:
         return self.loop.time()
@@ -74,9 +75,11 @@ class _LoopPlatform:
     def run_elsewhere(
         self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
     ) -> None:
+        self._running += 1
         future = self.loop.run_in_executor(self.threads, function)
 
         def finished(result: asyncio.Future[Any]) -> None:
+            self._running -= 1
             if result.cancelled():
                 done(None, OSError("the server is stopping"))
             elif (error := result.exception()) is not None:
@@ -100,9 +103,12 @@ class _LoopPlatform:
             self.smb.expire()
             self.deadline_changed()
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Wait for the calls that still run, and for what they have to say."""
         if self._timer is not None:
             self._timer.cancel()
+        while self._running:
+            await asyncio.sleep(0.005)
         self.threads.shutdown(wait=True)
 
 
@@ -200,7 +206,7 @@ class Server:
         while self._protocols:
             await asyncio.sleep(0)
         if self._platform is not None:
-            self._platform.close()
+            await self._platform.close()
         for share in self.shares:
             share.backend.close()
         self._loop = None
@@ -211,7 +217,12 @@ class Server:
         for protocol in list(self._protocols):
             if protocol.connection is not None:
                 protocol.connection.cancel_all()
-        await self._loop.run_in_executor(None, flush_all, self.smb.written_handles())
+        written = self.smb.written_opens()
+        for opened in written:
+            opened.begin_call()
+        await self._loop.run_in_executor(None, flush_all, [opened.disk() for opened in written])
+        for opened in written:
+            opened.end_call()
         for protocol in list(self._protocols):
             if protocol.connection is not None:
                 protocol.connection.drop("")

@@ -342,6 +342,8 @@ class Connection:
         self.requests[request.header.message_id] = request
         if isinstance(step, Offload):
             self.offloaded += 1
+            if request.has_open:
+                request.open.begin_call()
             self.server.run_elsewhere(
                 step.function, lambda value, error: self._returned(request, value, error)
             )
@@ -362,6 +364,8 @@ class Connection:
     def _returned(self, request: Request, value: Any, error: BaseException | None) -> None:
         """A call made elsewhere is done."""
         self.offloaded -= 1
+        if request.has_open:
+            request.open.end_call()
         self._continue(request, value, error)
         if not self._inside:
             self.wake()

@@ -48,6 +48,8 @@ class Open:
     """
 
     __slots__ = (
+        "_calls",
+        "_handle_is_to_close",
         "channel_sequence",
         "create_options",
         "delete_on_close",
@@ -94,10 +96,29 @@ class Open:
         self.channel_sequence = 0
         self.file_attributes = 0
         self.search: Any = None
+        self._calls = 0  #: calls on the handle that run on other threads
+        self._handle_is_to_close = False
 
     @property
     def is_directory(self) -> bool:
         return self.handle is not None and self.handle.is_directory
+
+    def begin_call(self) -> None:
+        """Another thread is about to use the handle: it stays open until `end_call`. (A descriptor
+        closed under a running read could be another file's by the time the read begins.)"""
+        self._calls += 1
+
+    def end_call(self) -> None:
+        """The other thread is done."""
+        self._calls -= 1
+        if self._handle_is_to_close and not self._calls and self.handle is not None:
+            self.handle.close()
+
+    def close_handle(self) -> None:
+        """Close the handle, now or when the last call on another thread has returned."""
+        self._handle_is_to_close = True
+        if not self._calls and self.handle is not None:
+            self.handle.close()
 
     def disk(self) -> Handle:
         """The handle of a file or directory. Raises INVALID_DEVICE_REQUEST for a pipe."""

@@ -21,7 +21,6 @@ from paraph.server.session import Session, SessionState
 from paraph.server.settings import ServerSettings
 from paraph.server.share import Share
 from paraph.server.tree import TreeConnect
-from paraph.storage.base import Handle
 from paraph.wire.filetime import filetime_to_ns
 from paraph.wire.ntstatus import NTStatus
 
@@ -161,12 +160,12 @@ class SMBServer:
                 if last and file.delete_pending:
                     handle.delete()
         finally:
-            handle.close()
+            opened.close_handle()
 
-    def written_handles(self) -> list[Handle]:
-        """The handles of all opens that could have written."""
+    def written_opens(self) -> list[Open]:
+        """All opens that could have written."""
         return [
-            opened.handle
+            opened
             for session in self.sessions.values()
             for opened in session.opens.values()
             if opened.handle is not None and opened.handle.writable
