@@ -17,6 +17,7 @@ from paraph.server.file_info import DISK, MESSAGE_MODE, PIPE, mode
 from paraph.server.open import File, Open
 from paraph.server.security import set_security
 from paraph.storage import names
+from paraph.storage.attributes import SETTABLE
 from paraph.wire.fscc_file import (
     DispositionFlags,
     FileAllocationInformation,
@@ -48,15 +49,6 @@ _LARGEST_SIZE = (1 << 63) - 1
 _UNCHANGED = (0, -1, -2)
 """Times that mean: leave it alone ([MS-FSCC] 2.4.7)."""
 
-_SETTABLE = (
-    FileAttributes.READONLY
-    | FileAttributes.HIDDEN
-    | FileAttributes.SYSTEM
-    | FileAttributes.ARCHIVE
-    | FileAttributes.TEMPORARY
-    | FileAttributes.OFFLINE
-    | FileAttributes.NOT_CONTENT_INDEXED
-)
 _KEPT_ON_ROOT = FileAttributes.HIDDEN | FileAttributes.SYSTEM
 
 _DISPOSITION_FLAGS = (
@@ -129,7 +121,7 @@ def _basic(request: Request, data: memoryview) -> None:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, f"attributes {attributes:#x}")
     settable: int | None = None
     if attributes:
-        settable = attributes & _SETTABLE
+        settable = attributes & SETTABLE
         if not opened.path:
             settable &= ~_KEPT_ON_ROOT
             settable |= handle.info().attributes & _KEPT_ON_ROOT
@@ -153,15 +145,17 @@ def _data_file(opened: Open) -> None:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, "a directory has no size")
 
 
-def _resize(change: Callable[[int], None], size: int) -> None:
-    """Raises INVALID_PARAMETER for what no file of the store can be as long as."""
-    if not 0 <= size <= _LARGEST_SIZE:
-        raise NTStatusError(NTStatus.INVALID_PARAMETER, f"a size of {size}")
+def _resize(change: Callable[[int], None], size: int, unit: int = 1) -> None:
+    """`change` to `size` rounded up to `unit`. Raises INVALID_PARAMETER for what no file of the
+    store can be as long as."""
+    impossible = NTStatusError(NTStatus.INVALID_PARAMETER, f"a size of {size}")
+    if not 0 <= size <= _LARGEST_SIZE - unit:
+        raise impossible
     try:
-        change(size)
+        change(size + -size % unit)
     except OSError as error:
         if error.errno == errno.EFBIG:
-            raise NTStatusError(NTStatus.INVALID_PARAMETER, f"a size of {size}") from None
+            raise impossible from None
         raise
 
 
@@ -177,10 +171,10 @@ def _allocation(request: Request, data: memoryview) -> None:
     opened = request.open
     _data_file(opened)
     handle = opened.disk()
-    size = FileAllocationInformation.decode(data).allocation_size
     volume = handle.volume()
-    size += -size % (volume.sectors_per_unit * volume.bytes_per_sector)
-    _resize(handle.set_allocation_size, size)
+    cluster = volume.sectors_per_unit * volume.bytes_per_sector
+    size = FileAllocationInformation.decode(data).allocation_size
+    _resize(handle.set_allocation_size, size, cluster)
 
 
 def _valid_data_length(request: Request, data: memoryview) -> None:

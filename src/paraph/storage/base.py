@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class FileInfo:
-    """The metadata of one file ([MS-FSCC] 2.4). Times are FILETIMEs: 100 ns units since 1601 UTC."""
+    """The metadata of one file ([MS-FSCC] 2.4). Times are FILETIMEs: 100 ns since 1601 UTC."""
 
     creation_time: int
     last_access_time: int
