@@ -18,7 +18,7 @@ import pytest
 
 from paraph.auth.accounts import AccountFile, nt_hash
 from paraph.cli import serve as module
-from paraph.cli.accounts import OnlyThese, StateAccounts
+from paraph.cli.accounts import OnlyThese
 from paraph.cli.config import ServeConfig, merge
 from paraph.cli.serve import serve
 from paraph.errors import UserError
