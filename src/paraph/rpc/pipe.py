@@ -174,6 +174,15 @@ class Pipe:
         self._messages.popleft()
         return part, False
 
+    def peek(self, maximum: int) -> tuple[bytes, int, int]:
+        """What `read(maximum)` would give, without taking it; the number of messages; and the bytes
+        that the first one still has. Raises as `read`."""
+        self._check_connected()
+        if not self._messages:
+            return b"", 0, 0
+        message = self._messages[0]
+        return bytes(message[:maximum]), len(self._messages), len(message)
+
     def _check_connected(self) -> None:
         if self._disconnected:
             raise NTStatusError(NTStatus.PIPE_DISCONNECTED, f"pipe {self._name}")

@@ -19,6 +19,7 @@ from paraph.core.message import (
     TRANSPORT_HEADER,
     Message,
     Protocol,
+    Refusal,
     check_sealed_chain,
     check_signature,
     finish_frame,
@@ -85,6 +86,7 @@ class Connection:
         self.server_capabilities = 0
         self.server_security_mode = 0
         self.cipher_id = 0
+        self.without_ciphers = False  #: the server offered none
         self.signing_algorithm_id = 0
         self.max_transact_size = 0
         self.max_read_size = 0
@@ -188,7 +190,9 @@ class Connection:
             self._admit(message)
             try:
                 request.task = self._prepare(request)
-            except (NTStatusError, DecodeError, OSError) as error:
+            except Disconnect:
+                raise
+            except Exception as error:
                 self._reply_to_error(request, error)
                 continue
             if not self._advance(request):
@@ -255,15 +259,21 @@ class Connection:
             if header.flags & Flags.SIGNED:
                 raise NTStatusError(NTStatus.USER_SESSION_DELETED, "signed, session unknown")
             return
-        # A re-authentication stands under the requirement that the session had: signed legs only.
+        # A re-authentication stands under the requirement that the session had: signed legs only,
+        # or encrypted ones, which did not come this far. (Other commands: `_resolve_session`.)
+        required = session.signing_required
+        if header.command == Command.SESSION_SETUP and session.encrypt_data:
+            required = True
         message = Message(header, request.data)
-        refusal = check_signature(message, session.signer(self), required=session.signing_required)
+        refusal = check_signature(message, session.signer(self), required=required)
         if refusal is None:
             request.signed = bool(header.flags & Flags.SIGNED)
             return
-        no_key = bool(header.flags & Flags.SIGNED) and session.signer(self) is None
-        status = NTStatus.NOT_SUPPORTED if no_key else NTStatus.ACCESS_DENIED
+        status = NTStatus.NOT_SUPPORTED if refusal == Refusal.NO_KEY else NTStatus.ACCESS_DENIED
         self._report(session, COMMAND_NAMES[header.command], refusal, status)
+        tree_connect = header.command == Command.TREE_CONNECT and self.dialect.contexts
+        if tree_connect and refusal == Refusal.UNSIGNED:
+            raise Disconnect("a 3.1.1 TREE_CONNECT came neither signed nor encrypted")
         raise NTStatusError(status, refusal)
 
     def _resolve_session(self, request: Request, row: commands.CommandRow) -> None:
@@ -352,7 +362,8 @@ class Connection:
             del self.requests[request.header.message_id]
             too_many = NTStatusError(NTStatus.INSUFFICIENT_RESOURCES, "too many pending requests")
             return self._advance(request, error=too_many)
-        if step.interim and request.chain.index == len(request.chain.members):
+        last = request.chain.index == len(request.chain.members)
+        if step.interim and last and not request.async_id:
             self._send_interim(request)
         request.waiter = step.waiter
         step.waiter.callback = lambda: self._continue(request, True, None)
@@ -399,12 +410,20 @@ class Connection:
             self._continue(request, False, None)
 
     def _cancel(self, chain: Chain, message: Message) -> None:
-        """[MS-SMB2] 3.3.5.16. There is no response; a bad signature makes it a no-op."""
+        """[MS-SMB2] 3.3.5.16. There is no response; a CANCEL that is not the session's own is a
+        no-op."""
         header = message.header
         if not self.negotiated:
             raise Disconnect("the first request is no NEGOTIATE")
         session = self.sessions.get(header.session_id)
-        if chain.sealed_by is None and session is not None:
+        if chain.sealed_by is not None:
+            if session is not chain.sealed_by:
+                return  # the keys of one session do not speak for another one
+        elif session is not None:
+            if session.encrypt_data:
+                reason = "it is not encrypted and the session requires encryption"
+                self._report(session, "CANCEL", reason, NTStatus.ACCESS_DENIED)
+                return
             required = session.signing_required and session.state is SessionState.VALID
             refusal = check_signature(message, session.signer(self), required=required)
             if refusal is not None:
@@ -414,8 +433,9 @@ class Connection:
             request = self.async_requests.get(header.async_or_tree)
         else:
             request = self.requests.get(header.message_id)
-        waiting = request is not None and request.waiter is not None
-        if request is not None and waiting and request.session_id == header.session_id:
+        if request is None or request.waiter is None or request.session_id != header.session_id:
+            return
+        if request.header.command != Command.SESSION_SETUP:  # a failed logon waits to the end
             self.cancel(request)
 
     def cancel(self, request: Request, status: int = NTStatus.CANCELLED) -> None:
@@ -456,9 +476,17 @@ class Connection:
             name = COMMAND_NAMES[request.header.command]
             self.server.emit(HandlerCrashed(self.client, name, trace))
         chain = request.chain
-        chain.session_id = request.session_id
+        command = request.header.command
+        row = commands.COMMANDS[command]
+        assert row is not None
+        # To a session that was not found nothing can be related.
+        found = request.has_session or not row.needs_session
+        chain.session_id = request.session_id if found else 0
         chain.tree_id = request.tree_id
-        if request.header.command == Command.CREATE:
+        own_file_id = row.needs_open or command == Command.IOCTL
+        if request.related and chain.index > 1:
+            own_file_id = False
+        if command == Command.CREATE or (own_file_id and request.file_id is None):
             chain.file_id, chain.file_status = None, status
         elif request.file_id is not None:
             chain.file_id = request.file_id

@@ -60,18 +60,36 @@ _SETTABLE = (
 )
 _KNOWN_ATTRIBUTES = 0x00007FFF
 _KNOWN_OPTIONS = 0x00FFFFFF
+_DIRECTORY_OPTIONS = (
+    CreateOptions.DIRECTORY_FILE
+    | CreateOptions.SYNCHRONOUS_IO_ALERT
+    | CreateOptions.SYNCHRONOUS_IO_NONALERT
+    | CreateOptions.WRITE_THROUGH
+    | CreateOptions.OPEN_REMOTE_INSTANCE
+    | CreateOptions.COMPLETE_IF_OPLOCKED
+    | CreateOptions.OPEN_FOR_BACKUP_INTENT
+    | CreateOptions.DELETE_ON_CLOSE
+    | CreateOptions.OPEN_FOR_FREE_SPACE_QUERY
+    | CreateOptions.NO_COMPRESSION
+    | CreateOptions.OPEN_REPARSE_POINT
+    | CreateOptions.OPEN_REQUIRING_OPLOCK
+)
+"""What may stand beside DIRECTORY_FILE, [MS-FSA] 2.1.5.1 phase 1."""
 _ATTEMPTS = 8
 """How often a name may appear or vanish under our hands before we give up."""
 
 
 async def create(request: Request, message: CreateRequest) -> bytes:
     """Open or create a file, a directory or a named pipe."""
-    _check_parameters(message)
+    if message.create_options & CreateOptions.NO_INTERMEDIATE_BUFFERING:
+        message.desired_access &= ~AccessMask.FILE_APPEND_DATA
+    _check_access(message)
     limit = request.connection.server.settings.limits.opens_per_session
     if len(request.session.opens) >= limit:
         raise NTStatusError(NTStatus.TOO_MANY_OPENED_FILES, "too many opens in this session")
     if request.tree.share is None:
         return _open_pipe(request, message)
+    _check_parameters(message)
     contexts = parse_contexts(message.create_contexts)
     path = names.parse(message.name)
     desired = _map_generic(message.desired_access)
@@ -84,21 +102,29 @@ async def create(request: Request, message: CreateRequest) -> bytes:
     request.open = opened
     handle = opened.disk()
     try:
-        if action != CreateAction.OPENED and contexts.allocation_size:
+        if action != CreateAction.OPENED and contexts.allocation_size and not handle.is_directory:
             handle.set_allocation_size(contexts.allocation_size)
         info = handle.info()
         opened.file_attributes = info.attributes
         return _response(opened, action, info, contexts)
     except (NTStatusError, OSError):
+        # What failed has not happened: a file that it made goes again.
+        opened.delete_on_close |= action == CreateAction.CREATED
         request.connection.server.close_open(opened)
         raise
+
+
+def _check_access(message: CreateRequest) -> None:
+    """[MS-SMB2] 2.2.13 and [MS-FSA] 2.1.5.1, what holds for pipes too."""
+    if message.impersonation_level > ImpersonationLevel.DELEGATE:
+        raise NTStatusError(NTStatus.BAD_IMPERSONATION_LEVEL, "no such impersonation level")
+    if message.desired_access == 0 or message.desired_access & ~_VALID_ACCESS:
+        raise NTStatusError(NTStatus.ACCESS_DENIED, f"access mask {message.desired_access:#x}")
 
 
 def _check_parameters(message: CreateRequest) -> None:
     """[MS-SMB2] 2.2.13 and [MS-FSA] 2.1.5.1, what needs no look at the file."""
     options, disposition = message.create_options, message.create_disposition
-    if message.impersonation_level > ImpersonationLevel.DELEGATE:
-        raise NTStatusError(NTStatus.BAD_IMPERSONATION_LEVEL, "no such impersonation level")
     if disposition > CreateDisposition.OVERWRITE_IF:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, f"create disposition {disposition}")
     if options & ~_KNOWN_OPTIONS or message.share_access & ~(
@@ -107,15 +133,21 @@ def _check_parameters(message: CreateRequest) -> None:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, "unknown create options or share access")
     if message.file_attributes & ~_KNOWN_ATTRIBUTES:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, "unknown file attributes")
+    if options & (CreateOptions.OPEN_BY_FILE_ID | CreateOptions.RESERVE_OPFILTER):
+        raise NTStatusError(NTStatus.NOT_SUPPORTED, "open by file id is not built")
     if options & CreateOptions.DIRECTORY_FILE:
         if options & CreateOptions.NON_DIRECTORY_FILE:
             raise NTStatusError(NTStatus.INVALID_PARAMETER, "both directory and not")
-        if disposition in _OVERWRITES:
-            raise NTStatusError(NTStatus.INVALID_PARAMETER, "a directory can not be overwritten")
-    if options & (CreateOptions.OPEN_BY_FILE_ID | CreateOptions.RESERVE_OPFILTER):
-        raise NTStatusError(NTStatus.NOT_SUPPORTED, "open by file id is not built")
-    if message.desired_access == 0 or message.desired_access & ~_VALID_ACCESS:
-        raise NTStatusError(NTStatus.ACCESS_DENIED, f"access mask {message.desired_access:#x}")
+        if disposition in _OVERWRITES or options & ~_DIRECTORY_OPTIONS:
+            raise NTStatusError(NTStatus.INVALID_PARAMETER, "not for a directory")
+    elif options & CreateOptions.NON_DIRECTORY_FILE:
+        _check_no_trailing_backslash(message)
+
+
+def _check_no_trailing_backslash(message: CreateRequest) -> None:
+    """[MS-FSA] 2.1.5.1 phases 1 and 7: a name that ends so is a directory's."""
+    if message.name.endswith("\\"):
+        raise NTStatusError(NTStatus.OBJECT_NAME_INVALID, "a file's name ends in a backslash")
 
 
 def _map_generic(access: int) -> int:
@@ -137,19 +169,17 @@ def _open_disk(
         raise NTStatusError(NTStatus.OBJECT_NAME_NOT_FOUND, "there are no previous versions")
     if contexts.reconnect:
         raise NTStatusError(NTStatus.OBJECT_NAME_NOT_FOUND, "there are no durable handles")
-    if contexts.extended_attributes:
-        raise NTStatusError(NTStatus.EAS_NOT_SUPPORTED, "extended attributes are not built yet")
     tree = request.tree
     backend = tree.disk_share().backend
     disposition = message.create_disposition
     for _ in range(_ATTEMPTS):
         try:
-            return _open_existing(request, message, backend, path, desired)
+            return _open_existing(request, message, contexts, backend, path, desired)
         except NTStatusError as error:
             if error.status != NTStatus.OBJECT_NAME_NOT_FOUND or disposition not in _CREATES:
                 raise
         try:
-            return _create_new(request, message, backend, path, desired)
+            return _create_new(request, message, contexts, backend, path, desired)
         except NTStatusError as error:
             if error.status != NTStatus.OBJECT_NAME_COLLISION:
                 raise
@@ -158,12 +188,26 @@ def _open_disk(
     raise NTStatusError(NTStatus.SHARING_VIOLATION, "the name comes and goes")
 
 
+def _check_extended_attributes(contexts: Contexts) -> None:
+    """3.3.5.9.1: of no interest where an existing file is just opened."""
+    if contexts.extended_attributes:
+        raise NTStatusError(NTStatus.EAS_NOT_SUPPORTED, "extended attributes are not built yet")
+
+
 def _open_existing(
-    request: Request, message: CreateRequest, backend: Backend, path: str, desired: int
+    request: Request,
+    message: CreateRequest,
+    contexts: Contexts,
+    backend: Backend,
+    path: str,
+    desired: int,
 ) -> tuple[Open, int]:
     """[MS-FSA] 2.1.5.1.2. Nothing is changed before every check has passed."""
     tree = request.tree
-    if desired & AccessMask.MAXIMUM_ALLOWED:
+    if message.create_disposition == CreateDisposition.CREATE:
+        # Only to see what is in the way: that its data may not be opened is not the answer.
+        granted, reading, writing = desired, False, False
+    elif desired & AccessMask.MAXIMUM_ALLOWED:
         granted, reading, writing = _maximum(request, backend, path, desired)
     else:
         granted, reading, writing = desired, bool(desired & _READING), bool(desired & _WRITING)
@@ -175,6 +219,7 @@ def _open_existing(
         if granted & ~tree.maximal_access:
             raise NTStatusError(NTStatus.ACCESS_DENIED, "the share is read-only")
         _check_readonly(message, info, granted)
+        _check_delete_on_close(message, granted)
         # Overwriting takes part in share modes as if WRITE_DATA had been asked for, superseding as
         # DELETE ([MS-FSA] 2.1.5.1.2).
         wanted = granted
@@ -182,7 +227,11 @@ def _open_existing(
             supersede = message.create_disposition == CreateDisposition.SUPERSEDE
             wanted |= AccessMask.DELETE if supersede else AccessMask.FILE_WRITE_DATA
             _check_overwrite(tree.maximal_access, message, info)
+            _check_extended_attributes(contexts)
         files = request.connection.server.files
+        if not tree.maximal_access & AccessMask.FILE_WRITE_DATA:
+            # Who may not write can not lock readers out ([MS-FSA] 2.1.5.1.2.2).
+            message.share_access |= ShareAccess.READ
         files.check(files.find(backend, handle.key), wanted, message.share_access)
         if overwrite:
             _overwrite(handle, message, info)
@@ -203,7 +252,7 @@ def _maximum(request: Request, backend: Backend, path: str, desired: int) -> tup
     try:
         maximal = probe.maximal_access() & request.tree.maximal_access
         if probe.info().attributes & FileAttributes.READONLY and not probe.is_directory:
-            maximal &= ~_WRITING
+            maximal &= ~(_WRITING | AccessMask.FILE_DELETE_CHILD)
     finally:
         probe.close()
     granted = maximal | desired & ~AccessMask.MAXIMUM_ALLOWED
@@ -211,27 +260,36 @@ def _maximum(request: Request, backend: Backend, path: str, desired: int) -> tup
 
 
 def _check_kind(message: CreateRequest, handle: Handle) -> None:
-    """Directory or not, as asked for; and CREATE of a name that exists."""
-    options = message.create_options
-    if message.create_disposition == CreateDisposition.CREATE:
-        raise NTStatusError(NTStatus.OBJECT_NAME_COLLISION, "the name exists")
+    """Directory or not, as asked for ([MS-FSA] 2.1.5.1 phase 7); and names that exist and must
+    not, which holds for directories that would be overwritten (2.1.5.1.2)."""
+    options, disposition = message.create_options, message.create_disposition
     if handle.is_directory:
         if options & CreateOptions.NON_DIRECTORY_FILE:
             raise NTStatusError(NTStatus.FILE_IS_A_DIRECTORY, "it is a directory")
-        if message.create_disposition in _OVERWRITES:
-            raise NTStatusError(NTStatus.FILE_IS_A_DIRECTORY, "a directory can not be overwritten")
-    elif options & CreateOptions.DIRECTORY_FILE:
-        raise NTStatusError(NTStatus.NOT_A_DIRECTORY, "it is no directory")
+        if disposition in _OVERWRITES:
+            raise NTStatusError(NTStatus.OBJECT_NAME_COLLISION, "it is a directory")
+    if disposition == CreateDisposition.CREATE:
+        raise NTStatusError(NTStatus.OBJECT_NAME_COLLISION, "the name exists")
+    if not handle.is_directory:
+        if options & CreateOptions.DIRECTORY_FILE:
+            raise NTStatusError(NTStatus.NOT_A_DIRECTORY, "it is no directory")
+        _check_no_trailing_backslash(message)
 
 
 def _check_readonly(message: CreateRequest, info: FileInfo, granted: int) -> None:
     """FILE_ATTRIBUTE_READONLY ([MS-FSA] 2.1.5.1.2.1); on a directory it protects nothing."""
     if not info.attributes & FileAttributes.READONLY:
         return
-    if message.create_options & CreateOptions.DELETE_ON_CLOSE:
-        raise NTStatusError(NTStatus.CANNOT_DELETE, "the file is marked read-only")
     if not info.is_directory and granted & _WRITING:
         raise NTStatusError(NTStatus.ACCESS_DENIED, "the file is marked read-only")
+    if message.create_options & CreateOptions.DELETE_ON_CLOSE:
+        raise NTStatusError(NTStatus.CANNOT_DELETE, "the file is marked read-only")
+
+
+def _check_delete_on_close(message: CreateRequest, granted: int) -> None:
+    """3.3.5.9: what MAXIMUM_ALLOWED came to need not be enough for it."""
+    if message.create_options & CreateOptions.DELETE_ON_CLOSE and not granted & AccessMask.DELETE:
+        raise NTStatusError(NTStatus.ACCESS_DENIED, "delete on close, and DELETE is not granted")
 
 
 def _check_overwrite(maximal: int, message: CreateRequest, info: FileInfo) -> None:
@@ -247,16 +305,23 @@ def _check_overwrite(maximal: int, message: CreateRequest, info: FileInfo) -> No
 def _overwrite(handle: Handle, message: CreateRequest, info: FileInfo) -> None:
     """Empty the file; its attributes become those of the request."""
     handle.set_end_of_file(0)
-    attributes = message.file_attributes & _SETTABLE | FileAttributes.ARCHIVE
+    attributes = message.file_attributes & _SETTABLE & ~FileAttributes.NOT_CONTENT_INDEXED
+    attributes |= FileAttributes.ARCHIVE
     if attributes != info.attributes & _SETTABLE:
         handle.set_basic_info(attributes=attributes)
 
 
 def _create_new(
-    request: Request, message: CreateRequest, backend: Backend, path: str, desired: int
+    request: Request,
+    message: CreateRequest,
+    contexts: Contexts,
+    backend: Backend,
+    path: str,
+    desired: int,
 ) -> tuple[Open, int]:
     """[MS-FSA] 2.1.5.1.1."""
     tree = request.tree
+    _check_extended_attributes(contexts)
     granted = desired
     if desired & AccessMask.MAXIMUM_ALLOWED:
         granted = desired & ~AccessMask.MAXIMUM_ALLOWED | tree.maximal_access
@@ -264,12 +329,17 @@ def _create_new(
         raise NTStatusError(NTStatus.ACCESS_DENIED, "the share is read-only")
     directory = bool(message.create_options & CreateOptions.DIRECTORY_FILE)
     attributes = message.file_attributes & _SETTABLE
-    if not directory:
+    if directory:
+        if attributes & FileAttributes.TEMPORARY:
+            raise NTStatusError(NTStatus.INVALID_PARAMETER, "a temporary directory")
+    else:
+        _check_no_trailing_backslash(message)
         attributes |= FileAttributes.ARCHIVE
     if attributes & FileAttributes.READONLY and (
         message.create_options & CreateOptions.DELETE_ON_CLOSE
     ):
         raise NTStatusError(NTStatus.CANNOT_DELETE, "a read-only file to delete on close")
+    _check_delete_on_close(message, granted)
     handle = backend.create(path, directory=directory, attributes=attributes)
     try:
         opened = _new_open(request, message, handle, granted)
@@ -298,7 +368,9 @@ def _new_open(request: Request, message: CreateRequest, handle: Handle, granted:
 
 
 def _open_pipe(request: Request, message: CreateRequest) -> bytes:
-    """A named pipe of IPC$: the services of `paraph.rpc`."""
+    """A named pipe of IPC$: the services of `paraph.rpc` ([MS-FSA] 2.1.5.2)."""
+    if message.impersonation_level == ImpersonationLevel.DELEGATE:
+        raise NTStatusError(NTStatus.BAD_IMPERSONATION_LEVEL, "delegation to a named pipe")
     if request.session.is_anonymous:
         raise NTStatusError(NTStatus.ACCESS_DENIED, "no pipe is open to anonymous users")
     server = request.connection.server

@@ -93,4 +93,5 @@ def maximal_access(opened: Open, info: FileInfo, timestamp: int) -> MaximalAcces
     maximal = opened.disk().maximal_access() & opened.tree.maximal_access
     if info.attributes & FileAttributes.READONLY and not info.is_directory:
         maximal &= ~(AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA)
+        maximal &= ~AccessMask.FILE_DELETE_CHILD
     return MaximalAccessResponse(NTStatus.SUCCESS, maximal)

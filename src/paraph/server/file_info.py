@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from paraph.errors import NTStatusError
 from paraph.server.open import Open
 from paraph.storage.base import FileInfo
+from paraph.storage.names import is_8dot3
 from paraph.wire.fscc_file import (
     COMPRESSION_FORMAT_NONE,
     MINIMUM_OUTPUT,
@@ -182,7 +183,11 @@ def _all(request: Request, message: QueryInfoRequest) -> bytes:
 
 
 def _alternate_name(request: Request, message: QueryInfoRequest) -> bytes:
-    raise NTStatusError(NTStatus.OBJECT_NAME_NOT_FOUND, "there are no short names")
+    """Short names are not made up, but one that is short enough is its own."""
+    name = request.open.path.rpartition("\\")[2]
+    if not is_8dot3(name):
+        raise NTStatusError(NTStatus.OBJECT_NAME_NOT_FOUND, "there is no short name")
+    return FileNameInformation(name).encode()
 
 
 def _streams(request: Request, message: QueryInfoRequest) -> bytes:

@@ -9,10 +9,11 @@ from paraph.errors import NTStatusError
 from paraph.server.open import Open
 from paraph.server.waiting import offload
 from paraph.wire.ntstatus import NTStatus
-from paraph.wire.smb2.create import AccessMask
+from paraph.wire.smb2.create import AccessMask, CreateOptions
 from paraph.wire.smb2.io import (
     Channel,
     FlushRequest,
+    ReadFlags,
     ReadRequest,
     ReadResponse,
     WriteFlags,
@@ -29,6 +30,7 @@ _DATA = BODY + 16
 
 _READ = AccessMask.FILE_READ_DATA | AccessMask.FILE_EXECUTE
 _WRITE = AccessMask.FILE_WRITE_DATA | AccessMask.FILE_APPEND_DATA
+_NOT_FOR_PIPES = WriteFlags.WRITE_THROUGH | WriteFlags.WRITE_UNBUFFERED
 _LARGEST_OFFSET = (1 << 63) - 1
 _AT_END = (1 << 64) - 1
 """Offset of a WRITE that appends, [MS-FSA] 2.1.5.4."""
@@ -43,6 +45,8 @@ async def read(request: Request, message: ReadRequest) -> bytes | bytearray:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, "RDMA on a TCP connection")
     opened.require_any(_READ)
     if opened.pipe is not None:
+        if message.flags & ReadFlags.READ_UNBUFFERED:
+            raise NTStatusError(NTStatus.INVALID_PARAMETER, "an unbuffered READ of a pipe")
         return _read_pipe(request, length)
     handle = opened.disk()
     if handle.is_directory:
@@ -86,6 +90,8 @@ async def write(request: Request, message: WriteRequest) -> bytes:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, "RDMA on a TCP connection")
     opened.require_any(_WRITE)
     if opened.pipe is not None:
+        if message.flags & _NOT_FOR_PIPES:
+            raise NTStatusError(NTStatus.INVALID_PARAMETER, "an unbuffered WRITE to a pipe")
         opened.pipe.write(bytes(data))
         return WriteResponse(len(data)).encode()
     handle = opened.disk()
@@ -95,19 +101,22 @@ async def write(request: Request, message: WriteRequest) -> bytes:
     if opened.file is not None and opened.file.locks:
         opened.file.locks.check(opened, offset, len(data), write=True)
     count = handle.write(memoryview(data), offset) if len(data) else 0
-    if message.flags & WriteFlags.WRITE_THROUGH:
+    through = message.flags & WriteFlags.WRITE_THROUGH
+    if count and (through or opened.create_options & CreateOptions.WRITE_THROUGH):
         await offload(handle.flush)
     return WriteResponse(count).encode()
 
 
 def _place(opened: Open, offset: int, length: int) -> int:
-    """Where a WRITE goes: at the end if it says so, or if that is all the open may do."""
-    end_only = not opened.granted_access & AccessMask.FILE_WRITE_DATA
-    if offset == _AT_END or end_only:
+    """Where a WRITE goes: at the end if it says so. Who may only append can not change what is
+    there."""
+    append_only = not opened.granted_access & AccessMask.FILE_WRITE_DATA
+    if offset == _AT_END or append_only:
         end = opened.disk().info().end_of_file
-        if offset not in (_AT_END, end):
+        if offset == _AT_END:
+            offset = end
+        elif offset < end and length:
             raise NTStatusError(NTStatus.ACCESS_DENIED, "the handle may only append")
-        offset = end
     if offset > _LARGEST_OFFSET - length:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, f"a WRITE at {offset}")
     return offset

@@ -31,7 +31,10 @@ _WITHOUT_OPEN = frozenset(
         Fsctl.PIPE_WAIT,
     )
 )
+_NO_OPEN = (NO_FILE_ID, NO_FILE_ID)
 _VALIDATE_SIZE = 24
+_PEEK_HEADER = 16
+_KNOWN = frozenset(code for code in vars(Fsctl).values() if isinstance(code, int))
 
 _NOT_HERE = frozenset(
     (
@@ -56,7 +59,7 @@ async def ioctl(request: Request, message: IoctlRequest) -> bytes:
     if message.flags != IoctlFlags.IS_FSCTL:
         raise NTStatusError(NTStatus.NOT_SUPPORTED, "an IOCTL that is no FSCTL")
     without = message.ctl_code in _WITHOUT_OPEN
-    if without and message.volatile_id != NO_FILE_ID:
+    if without and (message.persistent_id, message.volatile_id) != _NO_OPEN:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, "an FSCTL without open that names one")
     if not without:
         connection.resolve_open(request, message.persistent_id, message.volatile_id)
@@ -69,14 +72,17 @@ async def ioctl(request: Request, message: IoctlRequest) -> bytes:
         raise NTStatusError(NTStatus.NOT_SUPPORTED, f"FSCTL {message.ctl_code:#x} is not built")
     handler = _HANDLERS.get(message.ctl_code)
     if handler is None:
-        raise NTStatusError(NTStatus.INVALID_DEVICE_REQUEST, f"FSCTL {message.ctl_code:#x}")
+        known = message.ctl_code in _KNOWN
+        status = NTStatus.INVALID_DEVICE_REQUEST if known else NTStatus.NOT_SUPPORTED
+        raise NTStatusError(status, f"FSCTL {message.ctl_code:#x}")
     output = await handler(request, message)
     if len(output) > message.max_output_response:
         raise NTStatusError(NTStatus.BUFFER_TOO_SMALL, "the answer does not fit")
+    persistent, volatile = _NO_OPEN if without else request.file_id or _NO_OPEN
     return IoctlResponse(
         ctl_code=message.ctl_code,
-        persistent_id=message.persistent_id,
-        volatile_id=message.volatile_id,
+        persistent_id=persistent,
+        volatile_id=volatile,
         output_buffer=output,
     ).encode()
 
@@ -139,14 +145,23 @@ async def _pipe_transceive(request: Request, message: IoctlRequest) -> bytes:
 
 
 async def _pipe_peek(request: Request, message: IoctlRequest) -> bytes:
-    """[MS-FSCC] 2.3.48."""
-    waiting = _pipe(request).available
-    return PipePeek(PipeState.CONNECTED, waiting, bool(waiting), waiting).encode()
+    """3.3.5.15.4 with [MS-FSCC] 2.3.46: as much of the first message as there is room for. A client
+    without any room learns that the pipe is there."""
+    pipe, room = _pipe(request), message.max_output_response
+    if not room:
+        return b""
+    data, messages, length = pipe.peek(max(room - _PEEK_HEADER, 0))
+    if len(data) < length:
+        request.status = NTStatus.BUFFER_OVERFLOW
+    return PipePeek(PipeState.CONNECTED, pipe.available, messages, length, data).encode()
 
 
 async def _pipe_wait(request: Request, message: IoctlRequest) -> bytes:
     """3.3.5.15.11: every pipe of ours always has an instance free."""
-    name = PipeWait.decode(memoryview(message.input_buffer)).name
+    try:
+        name = PipeWait.decode(memoryview(message.input_buffer)).name
+    except DecodeError as error:
+        raise NTStatusError(NTStatus.OBJECT_NAME_NOT_FOUND, str(error)) from None
     if name.lower() not in PIPES:
         raise NTStatusError(NTStatus.OBJECT_NAME_NOT_FOUND, f"no pipe {name!r}")
     return b""

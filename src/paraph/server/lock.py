@@ -62,14 +62,13 @@ async def _lock(request: Request, table: LockTable, elements: list[LockElement])
     limit = request.connection.server.settings.limits.locks_per_open
     if table.count(opened) + len(elements) > limit:
         raise NTStatusError(NTStatus.INSUFFICIENT_RESOURCES, "too many byte-range locks")
-    taken: list[LockElement] = []
+    taken = 0
     try:
         for element in elements:
             await _take(table, opened, element)
-            taken.append(element)
+            taken += 1
     except NTStatusError:
-        for element in taken:
-            table.unlock(opened, element.offset, element.length)
+        table.give_back(taken)  # where there are several, none has waited
         raise
 
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _END = 1 << 64
 
 
+def _check_range(offset: int, length: int) -> None:
+    if offset + length > _END:
+        raise NTStatusError(NTStatus.INVALID_LOCK_RANGE, "the range ends beyond 2^64")
+
+
 @dataclass(slots=True)
 class ByteRangeLock:
     """`length` bytes from `offset`; a length of 0 locks nothing but a point between two bytes."""
@@ -61,8 +66,7 @@ class LockTable:
 
         Raises INVALID_LOCK_RANGE when it would end beyond 2**64.
         """
-        if offset + length > _END:
-            raise NTStatusError(NTStatus.INVALID_LOCK_RANGE, "the range ends beyond 2^64")
+        _check_range(offset, length)
         for lock in self._held:
             if (exclusive or lock.exclusive) and lock.overlaps(offset, length):
                 # Within one open a shared lock may lie upon its own exclusive one.
@@ -73,13 +77,20 @@ class LockTable:
         return True
 
     def unlock(self, owner: Open, offset: int, length: int) -> None:
-        """Drop the lock of exactly this range. Raises RANGE_NOT_LOCKED."""
+        """Drop the lock of exactly this range, the exclusive one first ([MS-FSA] 2.1.5.9: it is
+        always the older). Raises RANGE_NOT_LOCKED, or INVALID_LOCK_RANGE as `acquire`."""
+        _check_range(offset, length)
         for index, lock in enumerate(self._held):
             if lock.owner is owner and lock.offset == offset and lock.length == length:
                 del self._held[index]
                 self._wake()
                 return
         raise NTStatusError(NTStatus.RANGE_NOT_LOCKED, "no such lock")
+
+    def give_back(self, count: int) -> None:
+        """Drop the `count` locks that were taken last, which nobody has met yet."""
+        if count:
+            del self._held[-count:]
 
     def release(self, owner: Open) -> None:
         """Drop all locks of an open that goes away."""

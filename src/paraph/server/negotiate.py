@@ -33,7 +33,7 @@ _SALT_SIZE = 32
 async def negotiate(request: Request, message: NegotiateRequest) -> bytes:
     """[MS-SMB2] 3.3.5.4."""
     connection = request.connection
-    settings = connection.server.settings
+    settings = connection.server.refresh()
     if connection.negotiated:
         raise Disconnect("a second NEGOTIATE")
     if not message.dialects:
@@ -47,11 +47,8 @@ async def negotiate(request: Request, message: NegotiateRequest) -> bytes:
     connection.client_dialects = list(message.dialects)
     connection.should_sign = bool(message.security_mode & SecurityMode.SIGNING_REQUIRED)
 
-    ciphers = (
-        ()
-        if settings.encryption == "off" and not _any_encrypted(connection)
-        else (settings.ciphers)
-    )
+    connection.without_ciphers = settings.encryption == "off" and not _any_encrypted(connection)
+    ciphers = () if connection.without_ciphers else settings.ciphers
     contexts: list[NegotiateContext] = []
     if row.contexts:
         agreement = settle(
@@ -84,7 +81,7 @@ def multi_protocol_negotiate(connection: Connection, frame: memoryview) -> bytea
     if header.command != smb1.COM_NEGOTIATE:
         raise Disconnect("an SMB1 request other than NEGOTIATE")
     offered = smb1.NegotiateRequest.decode(frame).dialects
-    settings = connection.server.settings
+    settings = connection.server.refresh()
     if smb1.DialectString.SMB_2_WILDCARD in offered and settings.max_dialect > Dialect.SMB_2_0_2:
         revision = Dialect.WILDCARD
         connection.multi_protocol = True

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import secrets
 from collections.abc import Callable, Container, Iterable
 from typing import Any, Protocol
 
 from paraph.auth.base import Authenticator
-from paraph.errors import UserError
+from paraph.errors import NTStatusError, UserError
 from paraph.rpc.service import Environment, ShareInfo, ShareType
 from paraph.server.connection import Connection
 from paraph.server.events import Event, SessionClosed
@@ -23,6 +24,7 @@ from paraph.server.share import Share
 from paraph.server.tree import TreeConnect
 from paraph.wire.filetime import filetime_to_ns
 from paraph.wire.ntstatus import NTStatus
+from paraph.wire.smb2.header import Command
 
 Done = Callable[[Any, BaseException | None], None]
 
@@ -57,8 +59,10 @@ class SMBServer:
         authenticator: Authenticator,
         platform: Platform,
         on_event: Callable[[Event], None] | None = None,
+        live: Callable[[], ServerSettings] | None = None,
     ) -> None:
         self.settings = settings
+        self._live = live
         self.authenticator = authenticator
         self.platform = platform
         self.on_event = on_event
@@ -75,6 +79,12 @@ class SMBServer:
         self._async_id = 0
         self._deadlines: list[tuple[float, int, Request]] = []
         self._order = 0
+
+    def refresh(self) -> ServerSettings:
+        """The settings of this moment: asked for at each NEGOTIATE and each logon."""
+        if self._live is not None:
+            self.settings = self._live()
+        return self.settings
 
     # Connections
 
@@ -102,9 +112,8 @@ class SMBServer:
         session.connection.sessions.pop(session.session_id, None)
         for connection in session.channels:
             connection.sessions.pop(session.session_id, None)
+        self._close_opens(list(session.opens.values()))
         self._cancel_requests(session.connection, session)
-        for opened in list(session.opens.values()):
-            self.close_open(opened)
         session.trees.clear()
         session.acceptor = None
         if was_valid:
@@ -124,8 +133,7 @@ class SMBServer:
     def close_tree(self, tree: TreeConnect) -> None:
         """Close the opens of a tree connect and forget it."""
         session = tree.session
-        for opened in [o for o in session.opens.values() if o.tree is tree]:
-            self.close_open(opened)
+        self._close_opens([o for o in session.opens.values() if o.tree is tree])
         session.trees.pop(tree.tree_id, None)
 
     def register_open(self, opened: Open) -> None:
@@ -146,7 +154,7 @@ class SMBServer:
         opened.tree.opens -= 1
         for request in list(opened.session.connection.requests.values()):
             if request.waiter is not None and request.has_open and request.open is opened:
-                request.connection.cancel(request, NTStatus.NOTIFY_CLEANUP)
+                self._end_waiting(request)
         if opened.pipe is not None:
             opened.pipe = None
             return
@@ -154,13 +162,27 @@ class SMBServer:
         opened.search = None
         try:
             if file is not None:
-                if opened.delete_on_close:
+                if opened.delete_on_close and not (handle.is_directory and not handle.is_empty()):
                     file.delete_pending = True
                 last = self.files.remove(opened)
                 if last and file.delete_pending:
                     handle.delete()
         finally:
+            self.files.remove(opened)
             opened.close_handle()
+
+    @staticmethod
+    def _end_waiting(request: Request) -> None:
+        """Its open goes away: a CHANGE_NOTIFY ends well, a LOCK does not."""
+        notify = request.header.command == Command.CHANGE_NOTIFY
+        status = NTStatus.NOTIFY_CLEANUP if notify else NTStatus.RANGE_NOT_LOCKED
+        request.connection.cancel(request, status)
+
+    def _close_opens(self, opens: Iterable[Open]) -> None:
+        """Close each; one whose file can not be deleted does not keep the others open."""
+        for opened in opens:
+            with contextlib.suppress(NTStatusError, OSError):
+                self.close_open(opened)
 
     def written_opens(self) -> list[Open]:
         """All opens that could have written."""

@@ -11,6 +11,7 @@ from paraph.crypto.sealing import Sealer, cipher_key_bits
 from paraph.crypto.signing import Role, signer
 from paraph.errors import Disconnect, NTStatusError
 from paraph.policy.outcome import Outcome, server_outcome
+from paraph.server.compliance import outdated
 from paraph.server.events import LogonRefused, SessionEstablished
 from paraph.server.session import Channel, Session, SessionState
 from paraph.server.waiting import Waiter, until
@@ -32,7 +33,10 @@ async def session_setup(request: Request, message: SessionSetupRequest) -> bytes
     """[MS-SMB2] 3.3.5.5: one leg of an authentication."""
     connection = request.connection
     server = connection.server
-    if server.settings.encryption == "required" and not connection.can_encrypt:
+    settings = server.refresh()
+    if request.session_id == 0 and (reason := outdated(connection, settings)):
+        raise Disconnect(reason)
+    if settings.encryption == "required" and not connection.can_encrypt:
         reason = "the server requires encryption, which the client does not offer"
         server.emit(LogonRefused(connection.client, "", reason, NTStatus.ACCESS_DENIED))
         raise NTStatusError(NTStatus.ACCESS_DENIED, reason)

@@ -363,10 +363,11 @@ def _check_target(request: Request, target: str, *, replace: bool) -> bool:
 
 
 def _link(request: Request, data: memoryview) -> None:
-    """[MS-FSA] 2.1.5.15.7. It needs no right to this file, but one to add to a directory."""
+    """[MS-FSA] 2.1.5.15.7. It needs no right to this file, but one to add to a directory. Unlike a
+    rename's, the name may begin with a backslash, as that of smbclient does."""
     opened = request.open
     wanted = FileLinkInformation.decode(data)
-    target = _target(wanted.file_name, wanted.root_directory)
+    target = _target(wanted.file_name.removeprefix("\\"), wanted.root_directory)
     if opened.is_directory:
         raise NTStatusError(NTStatus.FILE_IS_A_DIRECTORY, "no hard links to directories")
     if not opened.tree.maximal_access & AccessMask.FILE_ADD_FILE:

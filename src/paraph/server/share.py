@@ -26,7 +26,8 @@ class Share:
     """A name that clients connect to, and the store behind it.
 
     `encrypt` is Share.EncryptData: tree connects of peers without encryption are refused.
-    `users`: the account names that may enter, None for every authenticated user.
+    `users`: the account names that may enter, None for every authenticated user; with names, guests
+    may not.
     """
 
     name: str

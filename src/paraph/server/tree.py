@@ -121,9 +121,9 @@ def _check_entry(request: Request, share: Share) -> None:
         reason = f"share {share.name!r} requires encryption, which the client does not offer"
     elif session.is_anonymous:
         reason = "anonymous sessions may connect to IPC$ only"
-    elif session.is_guest and not share.allow_guest:
+    elif session.is_guest and not (share.allow_guest and share.users is None):
         reason = f"share {share.name!r} does not admit guests"
-    elif share.users is not None and not session.is_guest and session.identity is not None:
+    elif share.users is not None and session.identity is not None:
         allowed = {user.casefold() for user in share.users}
         if session.identity.user.casefold() not in allowed:
             reason = f"share {share.name!r} does not admit this user"

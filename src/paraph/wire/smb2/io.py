@@ -63,6 +63,8 @@ _WRITE_RESPONSE_SIZE = 17
 
 READ_RESPONSE_SIZE = _READ_RESPONSE.size
 """Bytes from the end of the header to the data of a READ response that we send."""
+WRITE_REQUEST_SIZE = _WRITE.size
+"""Bytes from the end of the header to the data of a WRITE request that we send."""
 
 
 @dataclass(slots=True)
@@ -245,6 +247,35 @@ class WriteRequest:
             self.flags,
         )
         return b"".join((body, info, data if data or info else b"\0"))
+
+    @staticmethod
+    def pack_into(
+        buffer: bytearray | memoryview,
+        at: int,
+        offset: int,
+        persistent_id: int,
+        volatile_id: int,
+        data_length: int,
+        flags: int = 0,
+    ) -> None:
+        """Write the fixed part alone, WRITE_REQUEST_SIZE bytes, at `at` of `buffer`, which is the
+        end of the header. The `data_length` bytes that go to `offset` of the file belong right
+        behind it: a client puts them straight into that place."""
+        _WRITE.pack_into(
+            buffer,
+            at,
+            _WRITE_SIZE,
+            _WRITE_END,
+            data_length,
+            offset,
+            persistent_id,
+            volatile_id,
+            Channel.NONE,
+            0,
+            0,
+            0,
+            flags,
+        )
 
 
 @dataclass(slots=True)
