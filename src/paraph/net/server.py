@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,12 +22,14 @@ from paraph.auth.accounts import MemoryAccounts
 from paraph.auth.base import AccountStore
 from paraph.auth.spnego import NTLMAuthenticator
 from paraph.errors import NTStatusError, UserError
+from paraph.net.control import ControlledSession, serve_control
 from paraph.net.tcp import ServerProtocol
 from paraph.policy.settings import Policy
+from paraph.server.compliance import complaint
 from paraph.server.events import ConnectionRefused, Event
 from paraph.server.server import SMBServer
 from paraph.server.settings import ServerSettings
-from paraph.server.share import Share
+from paraph.server.share import Share, check_share_name
 from paraph.storage.base import Backend, Handle
 from paraph.storage.posix import PosixBackend
 from paraph.wire.filetime import filetime_from_ns
@@ -35,6 +37,7 @@ from paraph.wire.filetime import filetime_from_ns
 Shares = Mapping[str, "str | os.PathLike[str] | Backend"] | Sequence[Share]
 
 _HOUSEKEEPING = 1.0  # seconds between looks at half-open connections and idle buffers
+_FAREWELL = 10.0  # seconds that a dropped peer has to take its last replies
 _IDLE_BUFFER = 5.0  # seconds after which a connection that is silent gives its buffer back
 
 
@@ -124,6 +127,9 @@ class Server:
         sockets: listening sockets that exist already, instead of `listen`.
         on_event: called with every `paraph.server.events.Event`, on the server's thread.
         settings: everything else; `overrides` are fields of `ServerSettings` by name.
+        live: asked for the settings at each NEGOTIATE and each logon, instead of `settings`
+            (`paraph.net.live.LiveSettings` follows a registry).
+        control: a listening Unix socket for `paraph.net.control`.
 
     Raises UserError for what can not be served, OSError when an address can not be bound.
     """
@@ -138,18 +144,19 @@ class Server:
         sockets: Sequence[socket.socket] = (),
         on_event: Callable[[Event], None] | None = None,
         settings: ServerSettings | None = None,
+        live: Callable[[], ServerSettings] | None = None,
+        control: socket.socket | None = None,
         **overrides: Any,
     ) -> None:
         if policy is not None:
             overrides["policy"] = policy
-        try:
-            self.settings = replace(settings or ServerSettings(), **overrides)
-        except TypeError as error:
-            raise UserError(f"There is no such setting: {error}.") from None
-        self.shares = _make_shares(shares)
+        self.settings = _make_settings(settings or ServerSettings(), overrides)
         self.accounts = _make_accounts(accounts)
+        self.shares = _make_shares(shares)
         self.on_event = on_event
         self.smb: SMBServer
+        self._live = live
+        self._control = control
         self._listen = [listen] if isinstance(listen, str) else list(listen)
         self._given = list(sockets)
         self._sockets: list[socket.socket] = []
@@ -161,13 +168,32 @@ class Server:
         self._housekeeper: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
+        self._addresses: list[tuple[str, int]] = []
+        self._used = False
+        self._stopping = False
 
     # Life
 
     async def astart(self) -> None:
-        """Listen, in the running event loop."""
-        loop = asyncio.get_running_loop()
+        """Listen, in the running event loop.
+
+        Raises OSError when an address can not be bound, and RuntimeError the second time: a server
+        runs once, and closes its shares at the end.
+        """
+        if self._used:
+            raise RuntimeError("a server runs only once; make another one")
+        self._used = True
+        try:
+            await self._listen_everywhere(asyncio.get_running_loop())
+        except BaseException:
+            for sock in self._sockets:
+                sock.close()
+            await self._close_everything()
+            raise
+
+    async def _listen_everywhere(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sockets = self._given or bind(self._listen)
+        self._addresses = [sock.getsockname()[:2] for sock in self._sockets]
         self._loop = loop
         self._platform = platform = _LoopPlatform(loop)
         settings = self.settings
@@ -180,8 +206,10 @@ class Server:
             clock=filetime_now,
         )
         self.smb = platform.smb = SMBServer(
-            settings, self.shares, authenticator, platform, self.on_event
+            settings, self.shares, authenticator, platform, self._tell, self._live
         )
+        if self._control is not None:
+            self._servers.append(await serve_control(self, self._control))
         for sock in self._sockets:
             server = await loop.create_server(lambda: ServerProtocol(self), sock=sock, backlog=512)
             self._servers.append(server)
@@ -189,13 +217,11 @@ class Server:
 
     async def astop(self, grace: float = 5.0) -> None:
         """Stop listening, let replies go out for at most `grace` seconds, close everything."""
-        if self._loop is None:
+        if self._loop is None or self._stopping:
             return
+        self._stopping = True
         for server in self._servers:
             server.close()
-        self._servers.clear()
-        if self._housekeeper is not None:
-            self._housekeeper.cancel()
         await self._finish_requests()
         deadline = self._loop.time() + grace
         while self._protocols and self._loop.time() < deadline:
@@ -205,6 +231,14 @@ class Server:
                 protocol.transport.abort()
         while self._protocols:
             await asyncio.sleep(0)
+        await self._close_everything()
+
+    async def _close_everything(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
         if self._platform is not None:
             await self._platform.close()
         for share in self.shares:
@@ -220,7 +254,9 @@ class Server:
         written = self.smb.written_opens()
         for opened in written:
             opened.begin_call()
-        await self._loop.run_in_executor(None, flush_all, [opened.disk() for opened in written])
+        if written and self._platform is not None:
+            handles = [opened.disk() for opened in written]
+            await self._loop.run_in_executor(self._platform.threads, flush_all, handles)
         for opened in written:
             opened.end_call()
         for protocol in list(self._protocols):
@@ -267,8 +303,14 @@ class Server:
             await self._stop.wait()
             await self.astop()
 
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(main())
+        try:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(main())
+        except BaseException as error:
+            if ready:
+                raise
+            ready.append(error)  # there was no event loop to be had
+            signal.set()
 
     def __enter__(self) -> Self:
         self.start()
@@ -299,7 +341,7 @@ class Server:
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """(host, port) of every listening socket."""
-        return [sock.getsockname()[:2] for sock in self._sockets]
+        return list(self._addresses)
 
     @property
     def port(self) -> int:
@@ -307,7 +349,9 @@ class Server:
         return self.addresses[0][1]
 
     def sessions(self) -> list[SessionStatus]:
-        """The valid sessions at this moment."""
+        """The valid sessions at this moment; callable from any thread."""
+        if self._loop is None:
+            return []
         return [
             SessionStatus(
                 session.session_id,
@@ -321,6 +365,36 @@ class Server:
             for session in list(self.smb.sessions.values())
             if session.identity is not None
         ]
+
+    def controlled_sessions(self) -> list[ControlledSession]:
+        """The sessions as the control socket shows them. On the server's thread."""
+        settings = self.smb.refresh()
+        return [
+            ControlledSession(
+                session.session_id,
+                session.connection.client,
+                str(session.identity),
+                session.connection.dialect.name,
+                session.signing_required,
+                session.encrypt_data,
+                len(session.opens),
+                complaint(session, settings),
+            )
+            for session in self.smb.sessions.values()
+            if session.identity is not None
+        ]
+
+    def end_sessions(self, session_ids: set[int]) -> int:
+        """End these sessions with their connections; how many there were. On the server's thread.
+
+        The connection goes too: the client then negotiates anew, and hears what is required now.
+        """
+        ended = [self.smb.sessions[one] for one in session_ids if one in self.smb.sessions]
+        for session in ended:
+            connection = session.connection
+            self.smb.close_session(session, "ended by the administrator")
+            connection.drop("its session was ended by the administrator")
+        return len(ended)
 
     # For the connections
 
@@ -336,6 +410,8 @@ class Server:
         """Why a new connection is not taken; empty when it is, and it counts from now on as one
         that has not logged on."""
         limits = self.settings.limits
+        if self._stopping:
+            return "the server is stopping"
         if len(self._protocols) >= limits.connections:
             return f"{limits.connections} connections are open"
         if self._half_open.total() >= limits.half_open:
@@ -360,6 +436,17 @@ class Server:
         self.logged_on(protocol)
         self._protocols.discard(protocol)
 
+    def _tell(self, event: Event) -> None:
+        """Pass an event on. What goes wrong in the listener is no concern of the connection."""
+        if self.on_event is None:
+            return
+        try:
+            self.on_event(event)
+        except Exception as error:
+            if self._loop is not None:
+                said = {"message": "on_event of a paraph.Server failed", "exception": error}
+                self._loop.call_exception_handler(said)
+
     def refuse(self, client: str, reason: str) -> None:
         self.smb.emit(ConnectionRefused(client, reason))
 
@@ -373,7 +460,9 @@ class Server:
             connection = protocol.connection
             if connection is None:
                 continue
-            if protocol.half_open and now - protocol.connected_at > limit:
+            if protocol.closing_since and now - protocol.closing_since > _FAREWELL:
+                protocol.abort()
+            elif protocol.half_open and now - protocol.connected_at > limit:
                 connection.drop(f"no logon within {limit:g} seconds")
                 protocol.flush()
             elif now - protocol.last_activity > _IDLE_BUFFER:
@@ -390,11 +479,39 @@ def flush_all(handles: Sequence[Handle]) -> None:
 
 def _make_shares(shares: Shares) -> list[Share]:
     if not isinstance(shares, Mapping):
+        _check_names(shares)
         return list(shares)
-    return [
-        Share(name, target if isinstance(target, Backend) else PosixBackend(os.fspath(target)))
-        for name, target in shares.items()
-    ]
+    made: list[Share] = []
+    opened: list[Backend] = []
+    try:
+        for name, target in shares.items():
+            check_share_name(name)
+            if not isinstance(target, Backend):
+                target = PosixBackend(os.fspath(target))
+                opened.append(target)
+            made.append(Share(name, target))
+        _check_names(made)
+    except BaseException:
+        for backend in opened:
+            backend.close()
+        raise
+    return made
+
+
+def _check_names(shares: Sequence[Share]) -> None:
+    seen: set[str] = set()
+    for share in shares:
+        if share.name.upper() in seen:
+            raise UserError(f"Two shares have the name {share.name!r}.")
+        seen.add(share.name.upper())
+
+
+def _make_settings(settings: ServerSettings, overrides: dict[str, Any]) -> ServerSettings:
+    known = {field.name for field in fields(ServerSettings)}
+    for name in overrides:
+        if name not in known:
+            raise UserError(f"There is no setting {name!r}. There are: {', '.join(sorted(known))}.")
+    return replace(settings, **overrides)
 
 
 def _make_accounts(accounts: Mapping[str, str] | AccountStore | None) -> AccountStore:
@@ -439,7 +556,7 @@ def bind(addresses: Sequence[str]) -> list[socket.socket]:
                 sock.bind(address)
                 sock.listen(512)
                 sock.setblocking(False)
-    except OSError:
+    except BaseException:
         for sock in sockets:
             sock.close()
         raise

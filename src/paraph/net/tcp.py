@@ -37,6 +37,7 @@ class ServerProtocol(asyncio.BufferedProtocol):
         self.connected_at = 0.0
         self.last_activity = 0.0
         self.half_open = False  #: counted by the owner as not logged on
+        self.closing_since = 0.0  #: when the connection was dropped
         self._planned = False
         self._paused = False
 
@@ -47,6 +48,7 @@ class ServerProtocol(asyncio.BufferedProtocol):
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            keep_alive(sock)
         refusal = self.owner.admit(self)
         if refusal:
             self.owner.refuse(format_address(self.address, name[1]), refusal)
@@ -141,8 +143,14 @@ class ServerProtocol(asyncio.BufferedProtocol):
                 transport.write(frames[0])
             else:
                 self._write_many(transport, frames)
-        if connection.dropped is not None:
+        if connection.dropped is not None and not transport.is_closing():
+            self.closing_since = self.owner.monotonic()
             transport.close()
+
+    def abort(self) -> None:
+        """Close without waiting for the peer to take what is left."""
+        if self.transport is not None:
+            self.transport.abort()
 
     @staticmethod
     def _write_many(transport: asyncio.Transport, frames: list[bytearray]) -> None:
@@ -157,6 +165,15 @@ class ServerProtocol(asyncio.BufferedProtocol):
             transport.write(frame)
         if small:
             transport.write(small)
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Find out within minutes that the peer's machine is gone, whose opens and locks stay until
+    then."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 6)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def format_address(host: str, port: int) -> str:
