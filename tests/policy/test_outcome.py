@@ -4,7 +4,14 @@ import itertools
 
 import pytest
 
-from paraph.policy.outcome import IdentityName, Side, client_outcome, outcome, server_outcome
+from paraph.policy.outcome import (
+    NT1,
+    IdentityName,
+    Side,
+    client_outcome,
+    outcome,
+    server_outcome,
+)
 from paraph.policy.settings import Policy
 
 DIALECTS = [0x0202, 0x0210, 0x0300, 0x0302, 0x0311]
@@ -154,13 +161,13 @@ def test_no_key_no_encryption(dialect: int, identity: IdentityName, required: bo
     assert "encrypt" in result.why
 
 
-@pytest.mark.parametrize("dialect", [0, 0x0100, 0x02FF, 0x0312, -1])
+@pytest.mark.parametrize("dialect", [0, 0x0101, 0x02FF, 0x0312, -1])
 def test_other_dialects_are_no_question_for_it(dialect: int) -> None:
     with pytest.raises(ValueError):
         outcome(Side(True), Side(True), dialect, "user")
 
 
-@pytest.mark.parametrize("dialect", [0x0202, 0x0210], ids=hex)
+@pytest.mark.parametrize("dialect", [NT1, 0x0202, 0x0210], ids=hex)
 def test_no_encryption_before_3_0(dialect: int) -> None:
     with pytest.raises(ValueError):
         outcome(Side(True), Side(True), dialect, "user", encrypted=True)
@@ -241,4 +248,100 @@ def test_client_outcome(dialect: int, server_requires: bool, always: bool) -> No
 @pytest.mark.parametrize("dialect", SMB3, ids=hex)
 def test_client_outcome_of_encrypted_sessions(dialect: int) -> None:
     result = client_outcome(Policy(), True, dialect, "user", True, anonymous_asked=False)
+    assert (result.established, result.signed) == (True, False)
+
+
+# The algorithm, the message that fails, and peers that do not conform
+
+
+@pytest.mark.parametrize(
+    ("dialect", "gmac", "expected"),
+    [
+        (NT1, True, "MD5"),
+        (0x0202, True, "HMAC-SHA256"),
+        (0x0210, True, "HMAC-SHA256"),
+        (0x0300, True, "AES-128-CMAC"),
+        (0x0302, True, "AES-128-CMAC"),
+        (0x0311, True, "AES-128-GMAC"),
+        (0x0311, False, "AES-128-CMAC"),
+    ],
+)
+def test_algorithm(dialect: int, gmac: bool, expected: str) -> None:
+    signed = outcome(Side(True), Side(False), dialect, "user", gmac=gmac)
+    assert (signed.signed, signed.algorithm) == (True, expected)
+    unsigned = outcome(Side(False), Side(False, False), dialect, "user", gmac=gmac)
+    assert (unsigned.signed, unsigned.algorithm) == (False, "")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=hex)
+def test_refusals_say_where_and_how(dialect: int) -> None:
+    on, off = Side(True), Side(False)
+    cases = [
+        outcome(off, on, dialect, "guest"),
+        outcome(on, off, dialect, "guest"),
+        outcome(on, off, dialect, "anonymous", anonymous_asked=False),
+        outcome(off, off, dialect, "guest", guest_rejected=True),
+    ]
+    for result in cases:
+        assert result.result == "refused"
+        assert result.fails_at.startswith("SESSION_SETUP")
+        assert result.looks_like
+    assert "0xC0000022" in cases[0].looks_like
+    assert "31017" in cases[1].looks_like
+    established = outcome(on, on, dialect, "user")
+    assert (established.fails_at, established.looks_like) == ("", "")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=hex)
+def test_a_client_that_rejects_guests(dialect: int) -> None:
+    for required in (False, True):
+        result = outcome(Side(required), Side(False), dialect, "guest", guest_rejected=True)
+        assert (result.established, result.refused_by) == (False, "client")
+    # Users and anonymous sessions are not guests.
+    for identity in ("user", "anonymous"):
+        assert outcome(Side(False), Side(False), dialect, identity, guest_rejected=True).established
+
+
+CAN_NOT = Side(False, True, can_sign=False)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=hex)
+def test_a_client_that_can_not_sign(dialect: int) -> None:
+    """Each request is denied where the server requires; 3.1.1 drops TREE_CONNECT anyway."""
+    required = outcome(CAN_NOT, Side(True), dialect, "user")
+    assert (required.established, required.refused_by) == (False, "server")
+    assert required.fails_at.startswith("TREE_CONNECT")
+    if dialect == 0x0311:
+        assert "drops" in required.fails_at
+        assert required.section == "[MS-SMB2] 3.3.5.7"
+    else:
+        assert "0xC0000022" in required.looks_like
+        assert "the connection stays" in required.fails_at
+    optional = outcome(CAN_NOT, Side(False), dialect, "user")
+    assert optional.established is (dialect != 0x0311)
+    assert not optional.signed
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=hex)
+def test_a_server_that_can_not_sign(dialect: int) -> None:
+    required = outcome(Side(True), CAN_NOT, dialect, "user")
+    assert (required.established, required.refused_by) == (False, "client")
+    assert "0xC000A000" in required.looks_like
+    assert "-1073700864" in required.looks_like
+    optional = outcome(Side(False), CAN_NOT, dialect, "user")
+    assert optional.established is (dialect in (0x0202, 0x0210))
+    if dialect in (0x0300, 0x0302):
+        assert optional.fails_at.startswith("FSCTL_VALIDATE_NEGOTIATE_INFO")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=hex)
+def test_it_can_not_require_what_it_can_not_do(dialect: int) -> None:
+    server = Side(True, can_sign=False)
+    result = outcome(Side(False), server, dialect, "user")
+    assert not result.signed
+
+
+@pytest.mark.parametrize("dialect", SMB3, ids=hex)
+def test_encryption_helps_a_client_that_can_not_sign(dialect: int) -> None:
+    result = outcome(CAN_NOT, Side(True), dialect, "user", encrypted=True)
     assert (result.established, result.signed) == (True, False)
