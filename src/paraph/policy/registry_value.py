@@ -57,7 +57,7 @@ class RegistryValue:
     @property
     def identity(self) -> tuple[str, str]:
         """What makes two values the same one."""
-        return self.key.casefold(), self.name.casefold()
+        return fold(self.key), fold(self.name)
 
     def meaning(self) -> Data:
         """The data as Python. Raises UserError if they do not fit the type."""
@@ -66,13 +66,35 @@ class RegistryValue:
 
 @dataclass(frozen=True, slots=True)
 class RegistryDeletion:
-    """An instruction to delete: one value, or with `name` None the whole key with its subkeys."""
+    """An instruction to delete: one value, or with `name` None the whole key with its subkeys; if
+    `values_only`, all values of the key, but neither the key nor its subkeys."""
 
     key: str
     name: str | None
+    values_only: bool = False  #: only where `name` is None
 
 
 Change = RegistryValue | RegistryDeletion
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryKey:
+    """A key that is to exist, though it may have no values."""
+
+    key: str
+
+
+def fold(name: str) -> str:
+    """`name` for comparison: upper case one UTF-16 unit at a time, as Windows does it, so that
+    nothing grows ("ß" is not "ss")."""
+    if name.isascii():
+        return name.upper()
+    return "".join(map(_upcase, name))
+
+
+def _upcase(char: str) -> str:
+    upper = char.upper()
+    return upper if len(upper) == 1 and char <= "\uffff" else char
 
 
 def encode_data(type_: int, meaning: Data) -> bytes:
