@@ -7,15 +7,16 @@ import os
 import pwd
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from paraph.auth.accounts import AccountFile, MemoryAccounts, nt_hash
-from paraph.cli.accounts import StateAccounts
-from paraph.cli.privileges import AccountHelper, Runner, choose, drop
+from paraph.cli.live import RunningState
+from paraph.cli.privileges import Runner, StateHelper, choose, drop
 from paraph.errors import UserError
+from paraph.policy.registry_value import RegistryValue
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -135,35 +136,47 @@ def test_drop_without_the_right_is_an_error() -> None:
     assert in_a_child(work) == "UserError: Can not become uid 1: Operation not permitted."
 
 
+class MemoryState(MemoryAccounts):
+    """Accounts, and a registry of one value."""
+
+    def read(self, last: str) -> tuple[str, Sequence[RegistryValue]] | None:
+        return None if last == "one" else ("one", [VALUE])
+
+
+VALUE = RegistryValue("SYSTEM\\ключ", "имя;", 4, b"\1\0\0\0")
+
+
 @pytest.fixture
-def helper() -> Iterator[AccountHelper]:
-    accounts = MemoryAccounts({"Anna": "one", "ben": "two"})
-    helper = AccountHelper.start(lambda: accounts)
+def helper() -> Iterator[StateHelper]:
+    state = MemoryState({"Anna": "one", "ben": "two"})
+    helper = StateHelper.start(lambda: state)
     yield helper
     helper.close()
 
 
-def test_the_helper_answers(helper: AccountHelper) -> None:
+def test_the_helper_answers(helper: StateHelper) -> None:
     assert helper.names() == ["Anna", "ben"]
     assert helper.find("ANNA") == ("Anna", nt_hash("one"))
     assert helper.find("eve\n\ud800") is None
     assert helper.find("") is None
+    assert helper.read("") == ("one", [VALUE])
+    assert helper.read("one") is None
 
 
-def test_the_helper_outlives_ctrl_c(helper: AccountHelper) -> None:
+def test_the_helper_outlives_ctrl_c(helper: StateHelper) -> None:
     helper.names()  # its handlers are in place once it has answered
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(helper.pid, number)
     assert helper.names() == ["Anna", "ben"]
 
 
-def test_the_helper_ends_with_the_server(helper: AccountHelper) -> None:
+def test_the_helper_ends_with_the_server(helper: StateHelper) -> None:
     helper.close()
     with pytest.raises(ChildProcessError):
         os.waitpid(helper.pid, 0)
 
 
-def test_a_helper_that_has_gone_is_told(helper: AccountHelper) -> None:
+def test_a_helper_that_has_gone_is_told(helper: StateHelper) -> None:
     os.kill(helper.pid, signal.SIGKILL)
     os.waitpid(helper.pid, 0)
     with pytest.raises(UserError, match="has gone"):
@@ -173,7 +186,7 @@ def test_a_helper_that_has_gone_is_told(helper: AccountHelper) -> None:
 def test_the_helper_leaves_the_port_alone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         address = sock.getsockname()
-        helper = AccountHelper.start(MemoryAccounts, [sock])
+        helper = StateHelper.start(MemoryState, [sock])
         assert helper.names() == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, timeout=5)
@@ -182,7 +195,7 @@ def test_the_helper_leaves_the_port_alone() -> None:
 
 def test_the_helper_sees_changes_and_damage(tmp_path: Path) -> None:
     file = AccountFile(tmp_path / "accounts")
-    helper = AccountHelper.start(lambda: StateAccounts(tmp_path))
+    helper = StateHelper.start(lambda: RunningState(tmp_path))
     assert helper.find("anna") is None
     file.add("anna", "one")
     assert helper.find("anna") == ("anna", nt_hash("one"))
@@ -198,7 +211,7 @@ def test_the_helper_reads_what_the_server_can_not(tmp_path: Path) -> None:
     file.add("anna", "one")
 
     def work() -> object:
-        helper = AccountHelper.start(lambda: StateAccounts(tmp_path))
+        helper = StateHelper.start(lambda: RunningState(tmp_path))
         drop(Runner(NOBODY, NOBODY, ""))
         try:
             Path(file.path).read_bytes()

@@ -184,7 +184,7 @@ def test_the_first_account_is_shown_once_and_only_on_the_terminal(
     out, err = capsys.readouterr()
     assert password not in out + err
     for path in (folder.parent / "state").rglob("*"):
-        assert password not in path.read_text()
+        assert password.encode() not in path.read_bytes()
     terminal.text = ""
     serve(config(folder), server)
     assert terminal.text == ""

@@ -76,6 +76,8 @@ class ServeConfig:
     log_format: LogFormat = "text"
     verbose: bool = False
     run_as: str | None = None
+    assignments: tuple[str, ...] = ()  #: the --policy values: they win over the registry
+    named: frozenset[str] = frozenset()  #: which options were given: these win over it too
 
 
 def load(path: Path) -> dict[str, object]:
@@ -147,6 +149,8 @@ def merge(given: Given, file: Given, *, root: bool | None = None) -> ServeConfig
         ),
         verbose=bool(values.get("verbose", False)),
         run_as=_text(values, "run-as"),
+        assignments=tuple(_texts(values, "policy")),
+        named=frozenset(values),
     )
 
 

@@ -3,8 +3,9 @@ readable to it.
 
 Files that clients make belong to the user the server runs as. That user must not read the account
 file, which holds the password hashes of everyone, so a small helper process stays root and answers
-one question for the server: which hash belongs to this name. It re-reads the file as it changes, so
-`paraph user add` works while the server runs. The helper never speaks to the network.
+two questions for the server: which hash belongs to this name, and what does the registry say of the
+server. It re-reads both as they change, so `paraph user add` and `paraph policy set` work while the
+server runs. The helper never speaks to the network.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import os
 import pwd
 import signal
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
-from paraph.auth.base import AccountStore
 from paraph.errors import UserError
+from paraph.policy.registry_value import RegistryValue
 
 _ANSWER_TIME = 5.0  # seconds; the helper reads one small local file
 
@@ -107,8 +108,18 @@ def _can_be_root() -> bool:
     return True
 
 
-class AccountHelper:
-    """An AccountStore whose file only another process can read: see the head of this module.
+class State(Protocol):
+    """What the server needs of its state while it runs: accounts, and the registry's values."""
+
+    def find(self, user: str) -> tuple[str, bytes] | None: ...
+
+    def names(self) -> list[str]: ...
+
+    def read(self, last: str) -> tuple[str, Sequence[RegistryValue]] | None: ...
+
+
+class StateHelper:
+    """A `State` whose files only another process can read: see the head of this module.
 
     For use by one thread at a time.
     """
@@ -121,9 +132,9 @@ class AccountHelper:
 
     @classmethod
     def start(
-        cls, open_store: Callable[[], AccountStore], close: Iterable[socket.socket] = ()
-    ) -> AccountHelper:
-        """Fork the helper. It calls `open_store`, and closes its copies of the sockets `close`.
+        cls, open_state: Callable[[], State], close: Iterable[socket.socket] = ()
+    ) -> StateHelper:
+        """Fork the helper. It calls `open_state`, and closes its copies of the sockets `close`.
 
         To be called before any thread exists.
         """
@@ -133,7 +144,7 @@ class AccountHelper:
             ours.close()
             for sock in close:
                 sock.close()
-            _helper(theirs, open_store)
+            _helper(theirs, open_state)
         theirs.close()
         return cls(ours, pid)
 
@@ -146,14 +157,26 @@ class AccountHelper:
         """All account names, sorted. Raises UserError if there is no answer."""
         return self._ask("names", "")
 
-    def _ask(self, verb: str, user: str) -> list[str]:
+    def read(self, last: str) -> tuple[str, Sequence[RegistryValue]] | None:
+        """(mark of the registry, its values for the server), None if `last` is still its mark.
+        Raises UserError if there is no answer."""
+        found = self._ask("read", last)
+        if not found:
+            return None
+        values = [
+            RegistryValue(key, name, int(type_), bytes.fromhex(data))
+            for key, name, type_, data in (json.loads(item) for item in found[1:])
+        ]
+        return found[0], values
+
+    def _ask(self, verb: str, argument: str) -> list[str]:
         try:
-            self._channel.sendall(json.dumps([verb, user]).encode() + b"\n")
+            self._channel.sendall(json.dumps([verb, argument]).encode() + b"\n")
             line = self._lines.readline()
         except OSError:
             line = b""
         if not line.endswith(b"\n"):
-            raise UserError("The helper that reads the accounts has gone: restart the server.")
+            raise UserError("The helper that reads the state has gone: restart the server.")
         answer = json.loads(line)
         if "error" in answer:
             raise UserError(answer["error"])
@@ -169,27 +192,36 @@ class AccountHelper:
             pass
 
 
-def _helper(channel: socket.socket, open_store: Callable[[], AccountStore]) -> NoReturn:
+def _helper(channel: socket.socket, open_state: Callable[[], State]) -> NoReturn:
     """The helper's whole life: answer until the server's end of the channel closes."""
     try:
         # Ctrl-C and a service manager's stop reach both processes: the server's end decides.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        store = open_store()
+        state = open_state()
         with channel.makefile("rb") as lines:
             for line in lines:
-                verb, user = json.loads(line)
-                channel.sendall(json.dumps(_answer(store, verb, user)).encode() + b"\n")
+                verb, argument = json.loads(line)
+                channel.sendall(json.dumps(_answer(state, verb, argument)).encode() + b"\n")
         os._exit(0)
     finally:
         os._exit(1)  # never into the caller's code: this is the forked copy
 
 
-def _answer(store: AccountStore, verb: str, user: str) -> dict[str, str | list[str]]:
+def _answer(state: State, verb: str, argument: str) -> dict[str, str | list[str]]:
     try:
         if verb == "names":
-            return {"found": store.names()}
-        account = store.find(user)
+            return {"found": state.names()}
+        if verb == "read":
+            return {"found": _packed(state.read(argument))}
+        account = state.find(argument)
     except (UserError, OSError) as error:
         return {"error": str(error)}
     return {"found": [account[0], account[1].hex()] if account else []}
+
+
+def _packed(found: tuple[str, Sequence[RegistryValue]] | None) -> list[str]:
+    if found is None:
+        return []
+    mark, values = found
+    return [mark] + [json.dumps([v.key, v.name, v.type, v.data.hex()]) for v in values]

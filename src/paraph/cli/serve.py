@@ -33,9 +33,18 @@ from paraph.cli.accounts import (
 )
 from paraph.cli.config import ServeConfig, SharePath
 from paraph.cli.listen import listen
+from paraph.cli.live import (
+    RegistryValues,
+    RunningState,
+    base_settings,
+    effective,
+    insist,
+    open_registry,
+)
 from paraph.cli.log import Log
 from paraph.errors import UserError
-from paraph.server.settings import ServerSettings
+from paraph.net.control import bind_control, remove_control
+from paraph.net.live import LiveSettings, ValueSource
 from paraph.server.share import Share, check_share_name
 
 if TYPE_CHECKING:
@@ -82,14 +91,31 @@ def serve(config: ServeConfig, factory: Callable[..., Server] | None = None) -> 
 
             factory = Server
         accounts: AccountStore = state
+        control = bind_control(config.state)
+        stack.callback(remove_control, config.state)
+        stack.callback(control.close)
+        source: ValueSource
         if runner is not None:
-            helper = privileges.AccountHelper.start(
-                lambda: StateAccounts(config.state), listening.sockets
+            with open_registry(config.state):
+                pass  # made, and found to be usable, while a message about it reaches someone
+            helper = privileges.StateHelper.start(
+                lambda: RunningState(config.state), [*listening.sockets, control]
             )
             stack.callback(helper.close)
-            accounts = helper
+            accounts = source = helper
+        else:
+            registry = open_registry(config.state)
+            stack.callback(registry.close)
+            source = RegistryValues(registry)
         if config.users:
             accounts = OnlyThese(hashes, stored, accounts)
+        live = LiveSettings(
+            source,
+            base_settings(config),
+            insist=insist(config),
+            warn=lambda sentence: log.message("policy", sentence, "warning"),
+        )
+        config = effective(config, live())
         facts = banner.Facts(config, accounts.names(), listening.addresses(), notes)
         text = banner.render(facts)
         raise_file_limit()
@@ -102,7 +128,7 @@ def serve(config: ServeConfig, factory: Callable[..., Server] | None = None) -> 
             if not config.read_only and not os.access(share.path, os.W_OK):
                 log.message("warning", f"{share.path} can only be read, not written.", "warning")
         stop = stop_on_signals()
-        server = make_server(factory, config, accounts, listening.sockets, log)
+        server = make_server(factory, config, accounts, listening.sockets, control, live, log)
         server.start()
         stack.callback(server.stop)
         say(text)
@@ -133,6 +159,8 @@ def make_server(
     config: ServeConfig,
     accounts: AccountStore,
     sockets: Sequence[socket.socket],
+    control: socket.socket,
+    live: LiveSettings,
     log: Log,
 ) -> Server:
     """The server that `config` describes. Raises UserError for a name that no share can have."""
@@ -142,14 +170,15 @@ def make_server(
         Share(share.name, PosixBackend(str(share.path)), read_only=config.read_only)
         for share in config.shares
     ]
-    settings = ServerSettings(
-        policy=config.policy,
-        min_dialect=config.min_dialect,
-        max_dialect=config.max_dialect,
-        encryption=config.encrypt,
-        allow_guest=config.guest,
+    return factory(
+        shares,
+        accounts,
+        sockets=sockets,
+        on_event=log.event,
+        settings=live(),
+        live=live,
+        control=control,
     )
-    return factory(shares, accounts, sockets=sockets, on_event=log.event, settings=settings)
 
 
 def make_first_user(state: StateAccounts, folder: Path) -> list[str]:
