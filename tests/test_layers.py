@@ -64,6 +64,7 @@ WORLD_FROM = ROW["net"]
 #: (file, module) -> why it may import it all the same.
 EXCEPTIONS = {
     ("auth/ntlm.py", "time"): "the default of a clock that is a parameter",
+    ("policy/database.py", "threading"): "a connection for each thread, and forks that wait",
     ("storage/case_index.py", "time"): "judges the age of the file system's own time stamps",
     ("storage/memory.py", "threading"): "a lock of its own: handles read and write on any thread",
     ("storage/memory.py", "time"): "the store is the file system here, and stamps its files",
