@@ -425,7 +425,7 @@ def test_probes_have_teeth(
 ) -> None:
     """With the server's check gone, each probe notices."""
     monkeypatch.setattr(
-        "paraph.server.connection.check_signature", lambda message, key, *, required: None
+        "paraph.server.lookup.check_signature", lambda message, key, *, required: None
     )
     for variant in ONE_EACH:
         with pytest.raises(AssertionError, match=r"carried out|not verified"):

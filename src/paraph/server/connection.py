@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 from paraph.core.credits import SequenceWindow
 from paraph.core.dialect import DIALECTS
 from paraph.core.message import (
-    BODY,
     TRANSPORT_HEADER,
     Message,
     Protocol,
-    Refusal,
     check_sealed_chain,
     check_signature,
     finish_frame,
@@ -31,7 +29,7 @@ from paraph.core.message import (
 from paraph.crypto.preauth import PreauthHash
 from paraph.crypto.sealing import BadTag
 from paraph.errors import DecodeError, Disconnect, NTStatusError
-from paraph.server import commands
+from paraph.server import commands, lookup
 from paraph.server.events import ConnectionRefused, HandlerCrashed, RequestRefused
 from paraph.server.negotiate import multi_protocol_negotiate
 from paraph.server.request import Chain, Request
@@ -172,7 +170,7 @@ class Connection:
         try:
             return session, session.sealer.open(frame)
         except BadTag:
-            self._report(session, "TRANSFORM", "an encrypted message failed authentication", 0)
+            self.report(session, "TRANSFORM", "an encrypted message failed authentication", 0)
             raise Disconnect("an encrypted message failed authentication") from None
 
     # Running requests
@@ -222,111 +220,18 @@ class Connection:
         """Verify, resolve, decode; the handler's coroutine, not yet started."""
         row = commands.COMMANDS[request.header.command]
         assert row is not None
-        self._inherit(request)
-        self._verify(request)
+        lookup.inherit(request)
+        lookup.verify(request)
         if row.needs_session:
-            self._resolve_session(request, row)
+            lookup.resolve_session(request, row)
         if row.needs_tree:
-            self._resolve_tree(request)
+            lookup.resolve_tree(request)
         message = row.decode(request.data)
         if self.dialect.multi_credit and row.payload is not None:
-            _check_charge(request.header.credit_charge, row.payload(message))
+            lookup.check_charge(request.header.credit_charge, row.payload(message))
         if row.needs_open:
-            self.resolve_open(request, message.persistent_id, message.volatile_id)
+            lookup.resolve_open(request, message.persistent_id, message.volatile_id)
         return row.handler(request, message)
-
-    def _inherit(self, request: Request) -> None:
-        """A related request takes its identifiers from the one before (3.3.5.2.7.2)."""
-        chain = request.chain
-        if not request.related:
-            return
-        if chain.index == 1:
-            raise NTStatusError(NTStatus.INVALID_PARAMETER, "the first request is marked related")
-        request.session_id = chain.session_id
-        request.tree_id = chain.tree_id
-
-    def _verify(self, request: Request) -> None:
-        """Signature: 3.3.5.2.4."""
-        header = request.header
-        if request.sealed:
-            return
-        if header.command == Command.NEGOTIATE:
-            if header.flags & Flags.SIGNED:
-                raise NTStatusError(NTStatus.INVALID_PARAMETER, "a signed NEGOTIATE")
-            return
-        session = self.sessions.get(request.session_id)
-        if session is None:
-            if header.flags & Flags.SIGNED:
-                raise NTStatusError(NTStatus.USER_SESSION_DELETED, "signed, session unknown")
-            return
-        # A re-authentication stands under the requirement that the session had: signed legs only,
-        # or encrypted ones, which did not come this far. (Other commands: `_resolve_session`.)
-        required = session.signing_required
-        if header.command == Command.SESSION_SETUP and session.encrypt_data:
-            required = True
-        message = Message(header, request.data)
-        refusal = check_signature(message, session.signer(self), required=required)
-        if refusal is None:
-            request.signed = bool(header.flags & Flags.SIGNED)
-            return
-        status = NTStatus.NOT_SUPPORTED if refusal == Refusal.NO_KEY else NTStatus.ACCESS_DENIED
-        self._report(session, COMMAND_NAMES[header.command], refusal, status)
-        tree_connect = header.command == Command.TREE_CONNECT and self.dialect.contexts
-        if tree_connect and refusal == Refusal.UNSIGNED:
-            raise Disconnect("a 3.1.1 TREE_CONNECT came neither signed nor encrypted")
-        raise NTStatusError(status, refusal)
-
-    def _resolve_session(self, request: Request, row: commands.CommandRow) -> None:
-        """3.3.5.2.9."""
-        session = self.sessions.get(request.session_id)
-        if session is None:
-            if request.related and request.session_id == 0:
-                raise NTStatusError(NTStatus.INVALID_PARAMETER, "no session to relate to")
-            raise NTStatusError(NTStatus.USER_SESSION_DELETED, "no such session")
-        request.session = session
-        state = session.state
-        if state is SessionState.VALID and session.expires:
-            self.server.check_expiry(session)
-            state = session.state
-        if state is not SessionState.VALID and not row.on_expired:
-            if state is SessionState.EXPIRED:
-                raise NTStatusError(NTStatus.NETWORK_SESSION_EXPIRED, "the session expired")
-            raise NTStatusError(NTStatus.INVALID_PARAMETER, "the session is not established")
-        if session.encrypt_data and not request.sealed:
-            reason = "it is not encrypted and the session requires encryption"
-            self._report(session, row.name, reason, NTStatus.ACCESS_DENIED)
-            raise NTStatusError(NTStatus.ACCESS_DENIED, reason)
-
-    def _resolve_tree(self, request: Request) -> None:
-        """3.3.5.2.11."""
-        tree = request.session.trees.get(request.tree_id)
-        if tree is None:
-            if request.related and request.tree_id == 0:
-                raise NTStatusError(NTStatus.INVALID_PARAMETER, "no tree connect to relate to")
-            raise NTStatusError(NTStatus.NETWORK_NAME_DELETED, "no such tree connect")
-        request.tree = tree
-        if tree.encrypt_data and not request.sealed:
-            reason = f"it is not encrypted and share {tree.name!r} requires encryption"
-            name = COMMAND_NAMES[request.header.command]
-            self._report(request.session, name, reason, NTStatus.ACCESS_DENIED)
-            raise NTStatusError(NTStatus.ACCESS_DENIED, reason)
-
-    def resolve_open(self, request: Request, persistent: int, volatile: int) -> None:
-        """The FileId's open, of this tree connect; in a related request the one before's.
-
-        Raises FILE_CLOSED, or for a related request what the one before failed with.
-        """
-        if request.related:
-            chain = request.chain
-            if chain.file_id is None:
-                status = chain.file_status
-                failed = status if status & 0xC0000000 == 0xC0000000 else NTStatus.INVALID_HANDLE
-                raise NTStatusError(failed, "the request before has no FileId")
-            persistent, volatile = chain.file_id
-        opened = request.session.find_open(persistent, volatile)
-        if opened.tree is not request.tree:
-            raise NTStatusError(NTStatus.FILE_CLOSED, "the open belongs to another tree connect")
-        request.open = opened
 
     # Driving the coroutine
 
@@ -422,12 +327,12 @@ class Connection:
         elif session is not None:
             if session.encrypt_data:
                 reason = "it is not encrypted and the session requires encryption"
-                self._report(session, "CANCEL", reason, NTStatus.ACCESS_DENIED)
+                self.report(session, "CANCEL", reason, NTStatus.ACCESS_DENIED)
                 return
             required = session.signing_required and session.state is SessionState.VALID
             refusal = check_signature(message, session.signer(self), required=required)
             if refusal is not None:
-                self._report(session, "CANCEL", refusal, NTStatus.ACCESS_DENIED)
+                self.report(session, "CANCEL", refusal, NTStatus.ACCESS_DENIED)
                 return
         if header.flags & Flags.ASYNC_COMMAND:
             request = self.async_requests.get(header.async_or_tree)
@@ -591,19 +496,7 @@ class Connection:
         self.async_requests.clear()
         self.outgoing.clear()
 
-    def _report(self, session: Session, command: str, reason: str, status: int) -> None:
+    def report(self, session: Session, command: str, reason: str, status: int) -> None:
         self.server.emit(
             RequestRefused(self.client, str(session.identity), command, reason, status)
         )
-
-
-def _check_charge(charge: int, payload: int) -> None:
-    """3.3.5.2.5: a credit is worth 64 KiB of request or response, whichever is larger."""
-    needed = 1 + (payload - 1) // 65536 if payload > 0 else 1
-    if needed > (charge or 1):
-        raise NTStatusError(
-            NTStatus.INVALID_PARAMETER, f"{payload} bytes need {needed} credits, not {charge}"
-        )
-
-
-__all__ = ["BODY", "Connection"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from paraph.errors import DecodeError, Disconnect, NTStatusError
 from paraph.rpc.pipe import PIPES, Pipe
+from paraph.server.lookup import resolve_open
 from paraph.wire.fscc_file import PipeState
 from paraph.wire.fsctl import Fsctl, PipePeek, PipeWait
 from paraph.wire.ntstatus import NTStatus
@@ -62,7 +63,7 @@ async def ioctl(request: Request, message: IoctlRequest) -> bytes:
     if without and (message.persistent_id, message.volatile_id) != _NO_OPEN:
         raise NTStatusError(NTStatus.INVALID_PARAMETER, "an FSCTL without open that names one")
     if not without:
-        connection.resolve_open(request, message.persistent_id, message.volatile_id)
+        resolve_open(request, message.persistent_id, message.volatile_id)
     largest = max(
         len(message.input_buffer), message.max_input_response, message.max_output_response
     )

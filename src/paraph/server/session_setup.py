@@ -230,7 +230,9 @@ async def logoff(request: Request, message: LogoffRequest) -> bytes:
 async def echo(request: Request, message: EchoRequest) -> bytes:
     """[MS-SMB2] 3.3.5.17: a sign of life, for those who have a session."""
     sessions = request.connection.sessions
-    if not sessions:
+    # 3.3.5.17 would drop a connection whose last session has logged off, too; clients that keep
+    # such a connection alive for their next session are there, and do no harm.
+    if not request.connection.authenticated:
         raise Disconnect("an ECHO before any session")
     if request.session_id and request.session_id not in sessions:
         raise NTStatusError(NTStatus.USER_SESSION_DELETED, "no such session")
