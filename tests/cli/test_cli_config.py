@@ -24,7 +24,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert (share.name, share.path) == ("photos", tmp_path / "photos")
     assert (config.min_dialect, config.max_dialect) == (0x0202, 0x0311)
     assert config.policy == Policy()
-    assert (config.encrypt, config.guest, config.read_only) == ("off", False, False)
+    assert (config.encrypt, config.guest, config.read_only) == ("offered", False, False)
     assert (config.listen, config.users, config.run_as) == ((), (), None)
     assert config.log_format == "text"
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.support.link import NoReply
-from tests.support.peer import USER, Logon, Peer, Reply
-from tests.support.world import PASSWORD, World
 
 from paraph.policy.settings import Policy
 from paraph.server.share import Share
@@ -39,6 +36,9 @@ from paraph.wire.smb2.io import (
 from paraph.wire.smb2.ioctl import IoctlFlags, IoctlRequest, IoctlResponse
 from paraph.wire.smb2.lock import LockElement, LockFlags, LockRequest
 from paraph.wire.smb2.simple import CancelRequest
+from tests.support.link import NoReply
+from tests.support.peer import USER, Logon, Peer, Reply
+from tests.support.world import PASSWORD, World
 
 FileId = tuple[int, int]
 

@@ -7,10 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.link import NoReply
-from tests.support.peer import Reply, read_body
-from tests.support.variants import GMAC, Variant, each_algorithm, every_variant
-from tests.support.world import OTHER_PASSWORD, OTHER_USER, World
 
 from paraph.policy.settings import Policy
 from paraph.server.events import RequestRefused
@@ -21,6 +17,10 @@ from paraph.wire.smb2.header import SIGNATURE_OFFSET, Command, Flags
 from paraph.wire.smb2.io import FlushRequest, ReadResponse
 from paraph.wire.smb2.lock import LockElement, LockFlags, LockRequest
 from paraph.wire.smb2.simple import CancelRequest
+from tests.support.link import NoReply
+from tests.support.peer import Reply, read_body
+from tests.support.variants import GMAC, Variant, each_algorithm, every_variant
+from tests.support.world import OTHER_PASSWORD, OTHER_USER, World
 
 EXCLUSIVE = LockElement(0, 10, LockFlags.EXCLUSIVE_LOCK)
 AT_ONCE = LockElement(0, 10, LockFlags.EXCLUSIVE_LOCK | LockFlags.FAIL_IMMEDIATELY)

@@ -15,11 +15,6 @@ from struct import Struct
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.link import Dropped, NoReply
-from tests.support.peer import Logon, Peer, Reply, create_body
-from tests.support.requests import KINDS, Kind, Place, settle
-from tests.support.variants import every_dialect
-from tests.support.world import World
 
 from paraph.policy.settings import Policy
 from paraph.server import commands
@@ -30,6 +25,11 @@ from paraph.wire.ntstatus import NTStatus
 from paraph.wire.smb2.create import CreateOptions
 from paraph.wire.smb2.header import Command
 from paraph.wire.smb2.simple import EchoRequest
+from tests.support.link import Dropped, NoReply
+from tests.support.peer import Logon, Peer, Reply, create_body
+from tests.support.requests import KINDS, Kind, Place, settle
+from tests.support.variants import every_dialect
+from tests.support.world import World
 
 ECHO = EchoRequest().encode()
 OPTIONAL = Policy(server_always=False)

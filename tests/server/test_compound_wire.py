@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.support.link import Dropped, NoReply
-from tests.support.peer import NO_ID, Logon, Peer, Reply, create_body, read_body
-from tests.support.variants import Variant, each_algorithm, every_cipher
-from tests.support.world import World
 
 from paraph.policy.settings import Policy
 from paraph.wire.ntstatus import NTStatus
@@ -19,6 +15,10 @@ from paraph.wire.smb2.io import ReadResponse, WriteRequest
 from paraph.wire.smb2.lock import LockElement, LockFlags, LockRequest
 from paraph.wire.smb2.simple import EchoRequest
 from paraph.wire.smb2.tree import TreeConnectRequest
+from tests.support.link import Dropped, NoReply
+from tests.support.peer import NO_ID, Logon, Peer, Reply, create_body, read_body
+from tests.support.variants import Variant, each_algorithm, every_cipher
+from tests.support.world import World
 
 ECHO = EchoRequest().encode()
 SAME = (NO_ID, NO_ID)

@@ -6,18 +6,6 @@ import itertools
 from typing import Any
 
 import pytest
-from tests.server.file_client import (
-    ALL,
-    DELETE,
-    READ,
-    READ_WRITE,
-    WRITE,
-    Client,
-    Refused,
-    make_world,
-    refused,
-)
-from tests.support.world import World
 
 from paraph.server.open import conflicts
 from paraph.server.settings import Limits
@@ -47,6 +35,18 @@ from paraph.wire.smb2.create_contexts import (
     OnDiskIdResponse,
     TimewarpToken,
 )
+from tests.server.file_client import (
+    ALL,
+    DELETE,
+    READ,
+    READ_WRITE,
+    WRITE,
+    Client,
+    Refused,
+    make_world,
+    refused,
+)
+from tests.support.world import World
 
 SUPERSEDE, OPEN, CREATE, OPEN_IF, OVERWRITE, OVERWRITE_IF = range(6)
 DISPOSITIONS = (SUPERSEDE, OPEN, CREATE, OPEN_IF, OVERWRITE, OVERWRITE_IF)

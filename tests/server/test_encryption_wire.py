@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.link import Dropped
-from tests.support.peer import Logon, Peer, create_body
-from tests.support.variants import every_cipher
-from tests.support.world import OTHER_PASSWORD, OTHER_USER, World
 
 from paraph.policy.settings import Policy
 from paraph.server.events import ConnectionRefused, LogonRefused, RequestRefused
@@ -21,6 +17,10 @@ from paraph.wire.smb2.negotiate import Capabilities
 from paraph.wire.smb2.session import SessionFlags
 from paraph.wire.smb2.simple import EchoRequest
 from paraph.wire.smb2.tree import ShareFlags, TreeConnectResponse
+from tests.support.link import Dropped
+from tests.support.peer import Logon, Peer, create_body
+from tests.support.variants import every_cipher
+from tests.support.world import OTHER_PASSWORD, OTHER_USER, World
 
 ECHO = EchoRequest().encode()
 OPTIONAL = Policy(server_always=False)
@@ -171,7 +171,7 @@ def test_transform_before_3_0() -> None:
 
 
 def test_transform_where_no_cipher_was_agreed() -> None:
-    world = World()
+    world = World(encryption="off")
     peer = world.ready()
     logon = peer.logon()
     assert peer.cipher_id == 0
@@ -312,3 +312,14 @@ def test_open_reauthentication_of_an_encrypted_session() -> None:
     reply = peer.setup(b"", logon.session_id)
     assert reply.status == NTStatus.ACCESS_DENIED
     assert peer.echo(logon).status == NTStatus.SUCCESS
+
+
+def test_offered_leaves_the_choice_to_the_client() -> None:
+    """The default: nothing is encrypted but what the client encrypts, and the answer to that."""
+    world = World()
+    peer = world.ready()
+    logon = peer.logon()
+    assert peer.cipher_id
+    assert not logon.flags & SessionFlags.ENCRYPT_DATA
+    assert peer.echo(logon).status == NTStatus.SUCCESS
+    assert peer.echo(logon, seal=True).status == NTStatus.SUCCESS

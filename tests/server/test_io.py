@@ -6,6 +6,15 @@ import errno
 from typing import Any
 
 import pytest
+
+from paraph.server.settings import Limits
+from paraph.storage.memory import MemoryBackend, MemoryHandle
+from paraph.storage.posix import PosixBackend
+from paraph.wire.ntstatus import NTStatus
+from paraph.wire.smb2.close import CloseFlags
+from paraph.wire.smb2.create import AccessMask, CreateDisposition, CreateOptions
+from paraph.wire.smb2.header import Command
+from paraph.wire.smb2.io import Channel, FlushRequest, ReadFlags, ReadRequest, WriteFlags
 from tests.server.file_client import (
     APPEND,
     EXCLUSIVE,
@@ -18,15 +27,6 @@ from tests.server.file_client import (
     refused,
 )
 from tests.support.world import World
-
-from paraph.server.settings import Limits
-from paraph.storage.memory import MemoryBackend, MemoryHandle
-from paraph.storage.posix import PosixBackend
-from paraph.wire.ntstatus import NTStatus
-from paraph.wire.smb2.close import CloseFlags
-from paraph.wire.smb2.create import AccessMask, CreateDisposition, CreateOptions
-from paraph.wire.smb2.header import Command
-from paraph.wire.smb2.io import Channel, FlushRequest, ReadFlags, ReadRequest, WriteFlags
 
 INVALID = NTStatus.INVALID_PARAMETER
 DENIED = NTStatus.ACCESS_DENIED

@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.server.file_client import READ, READ_WRITE, WRITE, Client, make_world, refused
-from tests.support.link import Dropped
-from tests.support.peer import create_body
-from tests.support.world import World
 
 from paraph.rpc.pdu import HEADER_SIZE
 from paraph.wire.fscc_file import PipeState
@@ -22,6 +18,10 @@ from paraph.wire.smb2.ioctl import (
     ValidateNegotiateInfoRequest,
     ValidateNegotiateInfoResponse,
 )
+from tests.server.file_client import READ, READ_WRITE, WRITE, Client, make_world, refused
+from tests.support.link import Dropped
+from tests.support.peer import create_body
+from tests.support.world import World
 
 NOT_SUPPORTED = NTStatus.NOT_SUPPORTED
 INVALID = NTStatus.INVALID_PARAMETER

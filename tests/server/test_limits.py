@@ -9,9 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.link import Dropped, NoReply, SocketLink
-from tests.support.peer import Offer, Peer, create_body, read_body
-from tests.support.world import PASSWORD, USER, World
 
 import paraph
 from paraph.policy.settings import Policy
@@ -20,6 +17,9 @@ from paraph.server.settings import Limits
 from paraph.wire.ntstatus import NTStatus
 from paraph.wire.smb2.header import Command
 from paraph.wire.smb2.lock import LockElement, LockFlags
+from tests.support.link import Dropped, NoReply, SocketLink
+from tests.support.peer import Offer, Peer, create_body, read_body
+from tests.support.world import PASSWORD, USER, World
 
 # Within a session
 

@@ -10,6 +10,17 @@ from typing import cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from paraph.errors import NTStatusError
+from paraph.server.events import HandlerCrashed
+from paraph.server.locks import LockTable
+from paraph.server.open import Open
+from paraph.server.settings import Limits
+from paraph.wire.ntstatus import NTStatus, name
+from paraph.wire.smb2.close import CloseRequest
+from paraph.wire.smb2.create import AccessMask
+from paraph.wire.smb2.header import Command
+from paraph.wire.smb2.simple import LogoffRequest, TreeDisconnectRequest
 from tests.server.file_client import (
     APPEND,
     EXCLUSIVE,
@@ -23,17 +34,6 @@ from tests.server.file_client import (
     refused,
 )
 from tests.support.world import World
-
-from paraph.errors import NTStatusError
-from paraph.server.events import HandlerCrashed
-from paraph.server.locks import LockTable
-from paraph.server.open import Open
-from paraph.server.settings import Limits
-from paraph.wire.ntstatus import NTStatus, name
-from paraph.wire.smb2.close import CloseRequest
-from paraph.wire.smb2.create import AccessMask
-from paraph.wire.smb2.header import Command
-from paraph.wire.smb2.simple import LogoffRequest, TreeDisconnectRequest
 
 INVALID = NTStatus.INVALID_PARAMETER
 NOT_GRANTED = NTStatus.LOCK_NOT_GRANTED

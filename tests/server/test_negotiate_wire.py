@@ -9,10 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.link import Dropped
-from tests.support.peer import ALL_DIALECTS, Logon, Offer, Peer
-from tests.support.variants import every_dialect
-from tests.support.world import World
 
 from paraph.policy.settings import Policy
 from paraph.server.events import ConnectionRefused
@@ -40,6 +36,10 @@ from paraph.wire.smb2.negotiate_contexts import (
     SigningCapabilities,
 )
 from paraph.wire.smb2.simple import EchoRequest
+from tests.support.link import Dropped
+from tests.support.peer import ALL_DIALECTS, Logon, Offer, Peer
+from tests.support.variants import every_dialect
+from tests.support.world import World
 
 PREAUTH = NegotiateContext(
     ContextType.PREAUTH_INTEGRITY_CAPABILITIES,
@@ -74,7 +74,7 @@ def status_of(contexts: Sequence[NegotiateContext], **settings: Any) -> int:
 
 @every_dialect
 def test_each_dialect_alone(dialect: int) -> None:
-    world = World()
+    world = World(encryption="off")
     response = world.ready(dialects=[dialect]).response
     assert response.dialect_revision == dialect
     assert response.server_guid == world.server.guid

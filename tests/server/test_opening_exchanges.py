@@ -13,13 +13,13 @@ from struct import pack, unpack_from
 from typing import Any
 
 import pytest
-from tests.support.link import Dropped
-from tests.support.peer import Logon, Offer, Peer, Reply, client_context
-from tests.support.world import PASSWORD, USER, World
 
 from paraph.policy.settings import Policy
 from paraph.server.events import SessionEstablished
 from paraph.wire.ntstatus import NTStatus
+from tests.support.link import Dropped
+from tests.support.peer import Logon, Offer, Peer, Reply, client_context
+from tests.support.world import PASSWORD, USER, World
 
 NEGOTIATE, SETUP, TREE_CONNECT, CREATE, CLOSE, IOCTL, DIRECTORY, QUERY = 0, 1, 3, 5, 6, 11, 14, 16
 MINUS_ONE = b"\xff" * 16

@@ -6,10 +6,6 @@ compared with what the server does.
 from __future__ import annotations
 
 import pytest
-from tests.support.link import Dropped
-from tests.support.peer import ALL_DIALECTS, Logon, Peer, create_body
-from tests.support.variants import every_dialect
-from tests.support.world import World
 
 from paraph.policy.outcome import Side, outcome
 from paraph.policy.settings import Policy
@@ -19,6 +15,10 @@ from paraph.wire.smb2.header import Command
 from paraph.wire.smb2.session import SessionFlags
 from paraph.wire.smb2.simple import EchoRequest, LogoffRequest, TreeDisconnectRequest
 from paraph.wire.smb2.tree import TreeConnectRequest
+from tests.support.link import Dropped
+from tests.support.peer import ALL_DIALECTS, Logon, Peer, create_body
+from tests.support.variants import every_dialect
+from tests.support.world import World
 
 LEVELS = ("disabled", "enabled", "required")
 # The client's levels as SecurityMode; the specification has it set one bit or the other (2.2.3).

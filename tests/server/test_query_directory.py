@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.server.handler_env import FULL, World, refuses
 
 from paraph.server.open import Open
 from paraph.storage.base import DirectoryEntry
@@ -18,6 +17,7 @@ from paraph.wire.fscc_file import FileAttributes, FileInformationClass
 from paraph.wire.ntstatus import NTStatus
 from paraph.wire.smb2.create import AccessMask
 from paraph.wire.smb2.query_directory import QueryDirectoryFlags
+from tests.server.handler_env import FULL, World, refuses
 
 SINGLE = QueryDirectoryFlags.RETURN_SINGLE_ENTRY
 RESTART = QueryDirectoryFlags.RESTART_SCANS

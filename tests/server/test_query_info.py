@@ -8,7 +8,6 @@ from typing import cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.server.handler_env import FULL, World, refuses
 
 from paraph.errors import DecodeError, NTStatusError
 from paraph.rpc.pipe import Pipe
@@ -55,6 +54,7 @@ from paraph.wire.fscc_volume import (
 from paraph.wire.ntstatus import NTStatus
 from paraph.wire.smb2.create import AccessMask, CreateOptions
 from paraph.wire.smb2.info import InfoType, SecurityInformation
+from tests.server.handler_env import FULL, World, refuses
 
 READ_ATTRIBUTES = AccessMask.FILE_READ_ATTRIBUTES
 PATH = "docs\\Read Me.txt"

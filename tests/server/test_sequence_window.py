@@ -6,10 +6,6 @@ import random
 from typing import Any
 
 import pytest
-from tests.support.link import Dropped
-from tests.support.peer import NO_ID, Logon, Peer, read_body
-from tests.support.variants import every_dialect
-from tests.support.world import World
 
 from paraph.policy.settings import Policy
 from paraph.server.settings import Limits
@@ -18,6 +14,10 @@ from paraph.wire.smb2.header import Command
 from paraph.wire.smb2.io import WriteRequest
 from paraph.wire.smb2.ioctl import IoctlRequest
 from paraph.wire.smb2.simple import EchoRequest
+from tests.support.link import Dropped
+from tests.support.peer import NO_ID, Logon, Peer, read_body
+from tests.support.variants import every_dialect
+from tests.support.world import World
 
 ECHO = EchoRequest().encode()
 OPTIONAL = Policy(server_always=False)

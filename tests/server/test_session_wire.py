@@ -6,10 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.link import Dropped, NoReply
-from tests.support.peer import client_context, create_body
-from tests.support.variants import every_dialect
-from tests.support.world import NAME, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, World
 
 from paraph.auth.accounts import MemoryAccounts
 from paraph.auth.base import Acceptor
@@ -23,6 +19,10 @@ from paraph.wire.smb2.header import Command
 from paraph.wire.smb2.lock import LockElement, LockFlags
 from paraph.wire.smb2.session import SessionSetupFlags, SessionSetupResponse
 from paraph.wire.smb2.simple import CancelRequest
+from tests.support.link import Dropped, NoReply
+from tests.support.peer import client_context, create_body
+from tests.support.variants import every_dialect
+from tests.support.world import NAME, OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, World
 
 OPTIONAL = Policy(server_always=False)
 

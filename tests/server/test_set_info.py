@@ -9,7 +9,6 @@ from typing import cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.server.handler_env import FULL, World, refuses
 
 from paraph.errors import DecodeError, NTStatusError
 from paraph.rpc.pipe import Pipe
@@ -40,6 +39,7 @@ from paraph.wire.fscc_list import FileFullEaInformation
 from paraph.wire.ntstatus import NTStatus
 from paraph.wire.smb2.create import AccessMask, CreateOptions
 from paraph.wire.smb2.info import InfoType, SecurityInformation
+from tests.server.handler_env import FULL, World, refuses
 
 PATH = "docs\\a.txt"
 FILES = {PATH: b"hello", "docs\\b.txt": b"other", "docs\\sub\\c.txt": b"", "top.txt": b"top"}

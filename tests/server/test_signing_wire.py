@@ -13,10 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.link import Dropped, NoReply
-from tests.support.peer import Logon, Peer, create_body
-from tests.support.variants import GMAC, ONE_EACH, Variant, each_algorithm, every_variant
-from tests.support.world import OTHER_PASSWORD, OTHER_USER, World
 
 from paraph.crypto.signing import Role, signer
 from paraph.policy.settings import Policy
@@ -29,6 +25,10 @@ from paraph.wire.smb2.header import (
     Flags,
 )
 from paraph.wire.smb2.simple import EchoRequest
+from tests.support.link import Dropped, NoReply
+from tests.support.peer import Logon, Peer, create_body
+from tests.support.variants import GMAC, ONE_EACH, Variant, each_algorithm, every_variant
+from tests.support.world import OTHER_PASSWORD, OTHER_USER, World
 
 OPTIONAL = Policy(server_always=False)
 REFUSED = (NTStatus.ACCESS_DENIED, NTStatus.USER_SESSION_DELETED, NTStatus.INVALID_PARAMETER)

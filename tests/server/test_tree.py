@@ -6,10 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.server.file_client import READ, UNPROTECTED, Client, make_world, refused
-from tests.support.link import Dropped
-from tests.support.peer import Logon, Peer
-from tests.support.world import OTHER_PASSWORD, OTHER_USER, World
 
 from paraph.errors import NTStatusError, UserError
 from paraph.server.events import RequestRefused
@@ -26,6 +22,10 @@ from paraph.wire.smb2.tree import (
     TreeConnectRequest,
     TreeConnectResponse,
 )
+from tests.server.file_client import READ, UNPROTECTED, Client, make_world, refused
+from tests.support.link import Dropped
+from tests.support.peer import Logon, Peer
+from tests.support.world import OTHER_PASSWORD, OTHER_USER, World
 
 BAD_NAME = NTStatus.BAD_NETWORK_NAME
 INVALID = NTStatus.INVALID_PARAMETER
@@ -316,7 +316,7 @@ def test_names_that_no_share_can_have(bad: str) -> None:
         ({"name": "SIXTEEN-LETTERS-"}, "1 to 15 letters"),
         ({"name": "with space"}, "1 to 15 letters"),
         ({"name": None}, "1 to 15 letters"),
-        ({"encryption": "on"}, "'off' or 'desired' or 'required'"),
+        ({"encryption": "on"}, "'off' or 'offered' or 'desired' or 'required'"),
         ({"encryption": True}, "'off' or"),
         ({"policy": "signed"}, "a paraph.Policy"),
         ({"limits": None}, "a paraph.Limits"),

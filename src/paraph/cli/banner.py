@@ -93,6 +93,7 @@ def _show(facts: Facts, out: Console) -> None:
 
 _SEALING = {
     "off": "off: what travels can be read on the way",
+    "offered": "offered: a client that asks for it is sealed (encrypted)",
     "desired": "each client that can seal (encrypt) does; others go unsealed",
     "required": "required: clients that can not seal (encrypt) are refused",
 }

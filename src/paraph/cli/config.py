@@ -12,13 +12,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from paraph.core.dialect import DIALECTS
 from paraph.errors import UserError
 from paraph.policy.settings import Policy
 
-Encryption = Literal["off", "desired", "required"]
+Encryption = Literal["off", "offered", "desired", "required"]
+ENCRYPTIONS = get_args(Encryption)
 LogFormat = Literal["text", "json"]
 
 #: Key of the configuration file -> what its value is. The options have the same names.
@@ -69,7 +70,7 @@ class ServeConfig:
     read_only: bool = False
     min_dialect: int = min(DIALECTS)
     max_dialect: int = max(DIALECTS)
-    encrypt: Encryption = "off"
+    encrypt: Encryption = "offered"
     guest: bool = False
     policy: Policy = field(default_factory=Policy)
     state: Path = Path()
@@ -125,7 +126,7 @@ def merge(given: Given, file: Given, *, root: bool | None = None) -> ServeConfig
             f"--min-dialect {DIALECTS[minimum].name} is above "
             f"--max-dialect {DIALECTS[maximum].name}."
         )
-    encrypt = one_of(str(values.get("encrypt", "off")), ("off", "desired", "required"), "--encrypt")
+    encrypt = one_of(str(values.get("encrypt", "offered")), ENCRYPTIONS, "--encrypt")
     if encrypt == "required" and not DIALECTS[maximum].encryption:
         raise UserError(
             f"--encrypt required needs SMB 3, and "

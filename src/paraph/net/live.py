@@ -70,19 +70,20 @@ class LiveSettings:
                 policy=base.policy,
                 min_dialect=base.min_dialect,
                 max_dialect=base.max_dialect,
-                encrypt_data=base.encryption != "off",
+                encrypt_data=base.encryption in ("desired", "required"),
                 reject_unencrypted=base.encryption != "desired",
                 failed_logon_delay=base.failed_logon_delay,
             ),
         )
         for remark in found.remarks:
             self._warn(remark)
+        unforced: Encryption = "off" if base.encryption == "off" else "offered"
         wished: Encryption = "required" if found.reject_unencrypted else "desired"
         return replace(
             base,
             policy=found.policy,
             min_dialect=found.min_dialect,
             max_dialect=found.max_dialect,
-            encryption=wished if found.encrypt_data else "off",
+            encryption=wished if found.encrypt_data else unforced,
             failed_logon_delay=found.failed_logon_delay,
         )

@@ -97,14 +97,14 @@ async def create(request: Request, message: CreateRequest) -> bytes:
         AccessMask.DELETE | AccessMask.MAXIMUM_ALLOWED
     ):
         raise NTStatusError(NTStatus.INVALID_PARAMETER, "delete on close without DELETE access")
-    opened, action = _open_disk(request, message, contexts, path, desired)
+    opened, action, known = _open_disk(request, message, contexts, path, desired)
     request.connection.server.register_open(opened)
     request.open = opened
     handle = opened.disk()
     try:
         if action != CreateAction.OPENED and contexts.allocation_size and not handle.is_directory:
             handle.set_allocation_size(contexts.allocation_size)
-        info = handle.info()
+        info = known or handle.info()
         opened.file_attributes = info.attributes
         return _response(opened, action, info, contexts)
     except (NTStatusError, OSError):
@@ -163,8 +163,9 @@ def _map_generic(access: int) -> int:
 
 def _open_disk(
     request: Request, message: CreateRequest, contexts: Contexts, path: str, desired: int
-) -> tuple[Open, int]:
-    """The open, joined to its file's other opens, and the CreateAction."""
+) -> tuple[Open, int, FileInfo | None]:
+    """The open, joined to its file's other opens, the CreateAction, and the metadata if they have
+    not changed since they were looked at."""
     if contexts.timewarp:
         raise NTStatusError(NTStatus.OBJECT_NAME_NOT_FOUND, "there are no previous versions")
     if contexts.reconnect:
@@ -172,19 +173,22 @@ def _open_disk(
     tree = request.tree
     backend = tree.disk_share().backend
     disposition = message.create_disposition
+    # What must be new is not looked for first; what is in its way then says what the error is.
+    writable = bool(tree.maximal_access & AccessMask.FILE_WRITE_DATA)
+    new = disposition == CreateDisposition.CREATE and writable
     for _ in range(_ATTEMPTS):
+        if not new:
+            try:
+                return _open_existing(request, message, contexts, backend, path, desired)
+            except NTStatusError as error:
+                if error.status != NTStatus.OBJECT_NAME_NOT_FOUND or disposition not in _CREATES:
+                    raise
         try:
-            return _open_existing(request, message, contexts, backend, path, desired)
-        except NTStatusError as error:
-            if error.status != NTStatus.OBJECT_NAME_NOT_FOUND or disposition not in _CREATES:
-                raise
-        try:
-            return _create_new(request, message, contexts, backend, path, desired)
+            return *_create_new(request, message, contexts, backend, path, desired), None
         except NTStatusError as error:
             if error.status != NTStatus.OBJECT_NAME_COLLISION:
                 raise
-            if disposition == CreateDisposition.CREATE:
-                raise
+        new = False
     raise NTStatusError(NTStatus.SHARING_VIOLATION, "the name comes and goes")
 
 
@@ -201,7 +205,7 @@ def _open_existing(
     backend: Backend,
     path: str,
     desired: int,
-) -> tuple[Open, int]:
+) -> tuple[Open, int, FileInfo | None]:
     """[MS-FSA] 2.1.5.1.2. Nothing is changed before every check has passed."""
     tree = request.tree
     if message.create_disposition == CreateDisposition.CREATE:
@@ -241,9 +245,9 @@ def _open_existing(
         handle.close()
         raise
     if not overwrite:
-        return opened, CreateAction.OPENED
+        return opened, CreateAction.OPENED, info
     superseded = message.create_disposition == CreateDisposition.SUPERSEDE
-    return opened, CreateAction.SUPERSEDED if superseded else CreateAction.OVERWRITTEN
+    return opened, CreateAction.SUPERSEDED if superseded else CreateAction.OVERWRITTEN, None
 
 
 def _maximum(request: Request, backend: Backend, path: str, desired: int) -> tuple[int, bool, bool]:

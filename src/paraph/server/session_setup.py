@@ -117,7 +117,7 @@ def _judge(request: Request, message: SessionSetupRequest, acceptor: Acceptor) -
 def _will_encrypt(request: Request, identity: Identity) -> bool:
     """Session.EncryptData: the server wishes it, a cipher is agreed, and there is a key."""
     connection = request.connection
-    wished = connection.server.settings.encryption != "off"
+    wished = connection.server.settings.encryption in ("desired", "required")
     return wished and connection.can_encrypt and identity.kind is IdentityKind.USER
 
 

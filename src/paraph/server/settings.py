@@ -10,7 +10,7 @@ from paraph.errors import UserError
 from paraph.policy.settings import Policy
 from paraph.wire.smb2.negotiate import Dialect
 
-Encryption = Literal["off", "desired", "required"]
+Encryption = Literal["off", "offered", "desired", "required"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,15}")
 _SMALLEST_SIZE = 1 << 16  # bytes; every dialect can carry this much in one message
@@ -60,9 +60,9 @@ class Limits:
 class ServerSettings:
     """Everything but shares and accounts.
 
-    `encryption`: "off" offers none (a session that asks for it stays unencrypted), "desired"
-    encrypts each session whose client can, "required" refuses clients that can not
-    (Session.EncryptData with RejectUnencryptedAccess, [MS-SMB2] 3.3.1.5).
+    `encryption`: "off" offers none (a client that requires it leaves); "offered" leaves the choice
+    to the client, as Windows does; "desired" encrypts each session whose client can; "required"
+    refuses clients that can not (EncryptData and RejectUnencryptedAccess, [MS-SMB2] 3.3.1.5).
 
     Raises UserError for a value that can not be.
     """
@@ -71,7 +71,7 @@ class ServerSettings:
     policy: Policy = field(default_factory=Policy)
     min_dialect: int = Dialect.SMB_2_0_2
     max_dialect: int = Dialect.SMB_3_1_1
-    encryption: Encryption = "off"
+    encryption: Encryption = "offered"
     #: Cipher and signing algorithm ids in order of preference; the first that the client offers.
     ciphers: tuple[int, ...] = (2, 1, 4, 3)  # AES-128-GCM, AES-128-CCM, AES-256-GCM, AES-256-CCM
     signing_algorithms: tuple[int, ...] = (2, 1, 0)  # AES-GMAC, AES-CMAC, HMAC-SHA256
@@ -88,7 +88,7 @@ class ServerSettings:
         name = self.name
         right = isinstance(name, str) and _NAME.fullmatch(name) is not None
         _check(right, "name", name, "1 to 15 letters, digits, - and _")
-        known = ("off", "desired", "required")
+        known = ("off", "offered", "desired", "required")
         _check(
             self.encryption in known, "encryption", self.encryption, " or ".join(map(repr, known))
         )
