@@ -29,7 +29,7 @@ ROWS = (
 ROW = {name: number for number, names in enumerate(ROWS) for name in names}
 
 #: The front door may be imported by what is built on both ends, and may import everything.
-FRONT_DOOR = {"__init__", "__main__"}
+FRONT_DOOR = {"__init__", "__main__", "aio"}
 FRONT_DOOR_FROM = ROW["audit"]
 
 #: Module from outside -> the packages that may import it. Any other third party is refused.
@@ -38,6 +38,7 @@ THIRD_PARTIES = {
     "spnego": {"auth"},
     "fsspec": {"storage", "adapters"},
     "pytest": {"adapters"},
+    "keyring": {"cli"},
     "typer": {"cli"},
     "rich": {"cli"},
     "uvloop": {"net", "audit", "adapters", "cli", "web"},
