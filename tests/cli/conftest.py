@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+import paraph
+from tests.cli.client_tools import PASSWORD, Cli, Served
+
 
 @pytest.fixture(autouse=True)
 def no_password_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own PARAPH_PASSWORD must not decide a test."""
     monkeypatch.delenv("PARAPH_PASSWORD", raising=False)
+    monkeypatch.delenv("PARAPH_USER", raising=False)
 
 
 @pytest.fixture
@@ -31,3 +35,25 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "photos"
     path.mkdir()
     return path
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A server with the share "data", and its folder."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with paraph.Server({"data": folder}, {"anna": PASSWORD}) as server:
+        yield Served(folder, server.port)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs `paraph` in a folder and a home of its own, with the password in the environment."""
+    for name in ("home", "here"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home" / "state"))
+    monkeypatch.setattr("paraph.cli.client_remote.default_state", lambda: tmp_path / "state")
+    monkeypatch.setattr("paraph.cli.client_shell.default_state", lambda: tmp_path / "state")
+    monkeypatch.chdir(tmp_path / "here")
+    return Cli(monkeypatch, capsys)
