@@ -428,3 +428,41 @@ def test_hashes_and_ntlm_alone(connect: Callable[..., Any]) -> None:
     assert connect(password=None, nt_hash=hashed).exists("")
     assert connect(password=None, nt_hash=hashed.hex()).exists("")
     assert connect(kerberos="off").exists("")
+
+
+def test_a_file_is_not_copied_onto_itself(share: Any, folder: Path) -> None:
+    (folder / "a").write_bytes(b"x" * 300_000)
+    os.link(folder / "a", folder / "other name")
+    for target in ("a", "A", "other name"):
+        with pytest.raises(SMBError, match="same file"):
+            share.copy("a", target)
+    assert (folder / "a").read_bytes() == b"x" * 300_000
+
+
+def test_a_copy_replaces_a_longer_file(share: Any, folder: Path) -> None:
+    (folder / "short").write_bytes(b"short")
+    (folder / "long").write_bytes(b"x" * 300_000)
+    share.copy("short", "long")
+    assert (folder / "long").read_bytes() == b"short"
+
+
+def test_a_download_of_nothing_leaves_the_local_file_alone(share: Any, tmp_path: Path) -> None:
+    local = tmp_path / "local"
+    with pytest.raises(FileNotFoundError):
+        share.download("missing", local)
+    assert not local.exists()
+    local.write_bytes(b"precious")
+    with pytest.raises(FileNotFoundError):
+        share.download("missing", local)
+    assert local.read_bytes() == b"precious"
+
+
+def test_a_download_replaces_a_longer_file(share: Any, folder: Path, tmp_path: Path) -> None:
+    (folder / "short").write_bytes(b"short")
+    (folder / "empty").write_bytes(b"")
+    local = tmp_path / "local"
+    local.write_bytes(b"something longer")
+    assert share.download("short", local) == 5
+    assert local.read_bytes() == b"short"
+    assert share.download("empty", local) == 0
+    assert local.read_bytes() == b""

@@ -10,6 +10,11 @@ from paraph.client.steps import Steps
 from paraph.client.transfer import FILE, READ_ACCESS, WRITE_ACCESS, read_into, write
 from paraph.client.tree import Handle, Tree
 from paraph.errors import SMBError
+from paraph.wire.fscc_file import (
+    FileEndOfFileInformation,
+    FileInformationClass,
+    FileInternalInformation,
+)
 from paraph.wire.fsctl import Fsctl
 from paraph.wire.ntstatus import NTStatus
 from paraph.wire.smb2.create import CreateDisposition
@@ -47,10 +52,38 @@ def copy(tree: Tree, source: object, target: object, *, overwrite: bool = True) 
 
 def _copy_from(source: Handle, target: object, overwrite: bool) -> Steps[int]:
     tree = source.tree
-    disposition = CreateDisposition.OVERWRITE_IF if overwrite else CreateDisposition.CREATE
+    # Opened without cutting it: the target could be the source, by another name.
+    disposition = CreateDisposition.OPEN_IF if overwrite else CreateDisposition.CREATE
     access = WRITE_ACCESS | READ_ACCESS  # FSCTL_SRV_COPYCHUNK wants to read the target too
     second = yield from open_handle(tree, requests.create(tree, target, access, disposition, FILE))
-    return (yield from using(second, _copy(source, second)))
+    return (yield from using(second, _replace(source, second)))
+
+
+def _replace(source: Handle, target: Handle) -> Steps[int]:
+    if target.end_of_file:
+        mine, theirs = (yield from _index(source)), (yield from _index(target))
+        if mine == theirs:
+            raise SMBError(errno.EINVAL, "source and target are the same file", target.path)
+        yield requests.set_info(
+            target.tree,
+            FileInformationClass.END_OF_FILE,
+            FileEndOfFileInformation(0).encode(),
+            file_id=target.file_id,
+            path=target.path,
+        )
+    return (yield from _copy(source, target))
+
+
+def _index(handle: Handle) -> Steps[int]:
+    """What tells a file from the others of its volume ([MS-FSCC] 2.4.27)."""
+    found: FileInternalInformation = yield requests.query_info(
+        handle.tree,
+        FileInformationClass.INTERNAL,
+        FileInternalInformation.decode,
+        file_id=handle.file_id,
+        path=handle.path,
+    )
+    return found.index_number
 
 
 def _copy(source: Handle, target: Handle) -> Steps[int]:

@@ -20,6 +20,7 @@ from paraph.wire.smb2.create import AccessMask, CreateOptions, CreateResponse
 _PAGE = 1 << 20
 _ACCESS = AccessMask.FILE_LIST_DIRECTORY | AccessMask.FILE_READ_ATTRIBUTES
 _MAGIC = re.compile(r"[*?\[]")
+_NO_NAME = re.compile(r"[/\\\0]")
 _MOST_PAGES = 1 << 16
 
 
@@ -55,6 +56,11 @@ def folder_entries(tree: Tree, path: object = "", pattern: str = "*") -> Steps[l
             raise smb_error(NTStatus.INVALID_NETWORK_RESPONSE, folder, "a listing without end")
     finally:
         tree.connection.post_close(tree, file_id)
+    for record in records:
+        # Who joins such a name to a local path would write where the server likes.
+        if not record.file_name or _NO_NAME.search(record.file_name):
+            said = f"a listing with {record.file_name!r} in it, which is no name"
+            raise smb_error(NTStatus.INVALID_NETWORK_RESPONSE, folder, said)
     return [DirEntry(folder, record) for record in records if record.file_name not in (".", "..")]
 
 

@@ -14,7 +14,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import wraps
 from types import TracebackType
@@ -43,7 +43,7 @@ from paraph.client.tree import ConnectionInfo, Tree, describe
 from paraph.core.framing import FrameBuffer
 from paraph.errors import Disconnect, SMBError
 from paraph.net.aio_file import AsyncFile
-from paraph.net.local_file import fill_from, local_file, put_into
+from paraph.net.local_file import Destination, fill_from, local_file
 
 if TYPE_CHECKING:
     from paraph.net.aio_paths import AsyncSMBPath
@@ -368,12 +368,10 @@ class AsyncShare:
         progress: transfer.Progress | None = None,
     ) -> int:
         """See `Share.download`. The local file is written on the loop's thread."""
-        flags = "r+b" if offset else "wb"
-        with local_file(target, flags) as file:
-            put = put_into(file.fileno())
-            steps = transfer.download(self._tree, path, put, offset=offset, progress=progress)
+        with closing(Destination(target)) as local:
+            steps = transfer.download(self._tree, path, local.put, offset=offset, progress=progress)
             size = await self._protocol.run(steps)
-            file.truncate(size)
+            local.finish(size)
             return size
 
     async def upload(

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import wraps
 from types import TracebackType
 from typing import (
@@ -44,7 +44,7 @@ from paraph.client.target import TIMEOUT, Target, make_target
 from paraph.client.tree import ConnectionInfo, Tree, describe
 from paraph.core.framing import FrameBuffer
 from paraph.errors import Disconnect, SMBError
-from paraph.net.local_file import fill_from, local_file, put_into
+from paraph.net.local_file import Destination, fill_from, local_file
 
 if TYPE_CHECKING:
     from paraph.net.paths import SMBPath
@@ -370,12 +370,10 @@ class Share:
         """Copy a file of the share to a local one (a path, or an open binary file with a file
         descriptor), from `offset` on; its size. `progress` is called with each number of bytes that
         came. After an exception the local file holds no more than a part."""
-        flags = "r+b" if offset else "wb"
-        with local_file(target, flags) as file:
-            put = put_into(file.fileno())
-            steps = transfer.download(self._tree, path, put, offset=offset, progress=progress)
+        with closing(Destination(target)) as local:
+            steps = transfer.download(self._tree, path, local.put, offset=offset, progress=progress)
             size = self._driver.run(steps)
-            file.truncate(size)
+            local.finish(size)
             return size
 
     def upload(

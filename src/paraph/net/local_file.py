@@ -33,6 +33,43 @@ else:
         return put
 
 
+class Destination:
+    """The local end of a download: a path or an open file. A path is opened at the first bytes, or
+    at the end, so that a remote file that is not there leaves an existing local one alone."""
+
+    def __init__(self, target: str | os.PathLike[str] | BinaryIO) -> None:
+        self._target = target
+        self._file: BinaryIO | None = None
+        self._put: Callable[[int, memoryview], None] | None = None
+
+    def put(self, at: int, data: memoryview) -> None:
+        """Write `data` at an offset: a `Put` of `paraph.client.transfer`."""
+        if self._put is None:
+            self._put = put_into(self._open().fileno())
+        self._put(at, data)
+
+    def finish(self, size: int) -> None:
+        """The file has this size now, whatever it was before."""
+        self._open().truncate(size)
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        if self._file is not None and isinstance(self._target, str | os.PathLike):
+            self._file.close()
+
+    def _open(self) -> BinaryIO:
+        if self._file is None:
+            if isinstance(self._target, str | os.PathLike):
+                self._file = open(self._target, "r+b", opener=_create)  # noqa: SIM115
+            else:
+                self._file = self._target
+        return self._file
+
+
+def _create(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o666)
+
+
 def fill_from(descriptor: int) -> Callable[[int, memoryview], int]:
     """A `Fill` of `paraph.client.transfer` that reads from an open file."""
     with_offset = hasattr(os, "preadv")
