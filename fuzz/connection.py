@@ -19,10 +19,6 @@ import traceback
 from collections.abc import Callable
 
 from spnego.exceptions import SpnegoError
-from tests.support.link import Dropped, NoReply
-from tests.support.peer import ALL_DIALECTS, Peer
-from tests.support.requests import KINDS, Place, settle
-from tests.support.world import OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, World
 
 from paraph.errors import DecodeError
 from paraph.policy.settings import Policy
@@ -30,6 +26,10 @@ from paraph.wire.ntstatus import NTStatus
 from paraph.wire.smb2.header import Command
 from paraph.wire.smb2.lock import LockElement, LockFlags, LockRequest
 from paraph.wire.smb2.simple import CancelRequest
+from tests.support.link import Dropped, NoReply
+from tests.support.peer import ALL_DIALECTS, Peer
+from tests.support.requests import KINDS, Place, settle
+from tests.support.world import OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, World
 
 _LONGEST = 40
 _ENDING = ("TREE_DISCONNECT", "LOGOFF", "IOCTL validate")

@@ -16,10 +16,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.peer import Offer, client_context
-from tests.support.requests import KINDS, settle
-from tests.support.world import World
-
 from paraph.auth.ntlm_messages import AuthenticateMessage, ChallengeMessage, NegotiateMessage
 from paraph.auth.spnego_messages import NegTokenInit, NegTokenResp
 from paraph.core.message import split
@@ -29,6 +25,9 @@ from paraph.server.commands import COMMANDS
 from paraph.wire.smb1.negotiate import NegotiateRequest as Smb1NegotiateRequest
 from paraph.wire.smb2.negotiate import NegotiateResponse
 from paraph.wire.smb2.transform import TransformHeader
+from tests.support.peer import Offer, client_context
+from tests.support.requests import KINDS, settle
+from tests.support.world import World
 
 
 def _tokens(decode: Callable[[bytes], Any]) -> Callable[[memoryview], Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from interop.peers import Served, SmbClient, missing, serve
 
 

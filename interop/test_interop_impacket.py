@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from interop.peers import MIB, PASSWORD, SHARE, USER, Served, need_module
 
 StartServer = Callable[..., Served]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from interop.peers import DIALECTS, SHARE, Served, SmbClient
 
+from interop.peers import DIALECTS, SHARE, Served, SmbClient
 from paraph import Policy
 from paraph.core.dialect import DIALECTS as ROWS
 from paraph.policy.defaults import SYSTEMS, defaults

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from interop.peers import MIB, PASSWORD, SHARE, USER, Served, need, write_payload
 
+from interop.peers import MIB, PASSWORD, SHARE, USER, Served, need, write_payload
 from paraph import PosixBackend, Share
 
 StartServer = Callable[..., Served]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from interop.peers import MIB, PASSWORD, SHARE, USER, Served, need_module, sha256, write_payload
 
+from interop.peers import MIB, PASSWORD, SHARE, USER, Served, need_module, sha256, write_payload
 from paraph.server.events import ConnectionRefused
 
 HOST = "127.0.0.1"

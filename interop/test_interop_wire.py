@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
+
 from interop import verify
 from interop.capture import SERVER, Capture, Recorder
 from interop.peers import DIALECTS, Served, SmbClient, need

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
+
 from interop.capture import CLIENT, SERVER, Capture
 
 NEGOTIATE, SESSION_SETUP, CANCEL = 0, 1, 12

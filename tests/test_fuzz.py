@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fuzz import connection, decoders
 
+from fuzz import connection, decoders
 from paraph.server import commands
 from paraph.wire.smb2.header import Command
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.link import SocketLink
-from tests.support.peer import Logon, Offer, Peer
 
 from paraph.wire.ntstatus import NTStatus
+from tests.support.link import SocketLink
+from tests.support.peer import Logon, Offer, Peer
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="memory is read from /proc"

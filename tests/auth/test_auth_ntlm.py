@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.auth.ntlm_client import DEFAULT_FLAGS, NOW, Client, server
 
 from paraph.auth.accounts import MemoryAccounts, nt_hash
 from paraph.auth.base import IdentityKind, LogonFailure
@@ -23,6 +22,7 @@ from paraph.auth.ntlm_messages import (
 )
 from paraph.errors import NTStatusError, UserError
 from paraph.wire.ntstatus import NTStatus
+from tests.auth.ntlm_client import DEFAULT_FLAGS, NOW, Client, server
 
 
 def logon(client: Client, acceptor: NTLMAcceptor) -> NTLMAcceptor:

@@ -5,18 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.auth.ntlm_client import (
-    DEFAULT_FLAGS,
-    MACOS,
-    NTLM_ONLY,
-    WINDOWS,
-    WINDOWS_DOMAIN,
-    Client,
-    init,
-    mech_list,
-    response,
-    server,
-)
 
 from paraph.auth.accounts import MemoryAccounts
 from paraph.auth.base import IdentityKind, LogonFailure
@@ -33,6 +21,18 @@ from paraph.auth.spnego_messages import (
 )
 from paraph.errors import DecodeError, NTStatusError
 from paraph.wire.ntstatus import NTStatus
+from tests.auth.ntlm_client import (
+    DEFAULT_FLAGS,
+    MACOS,
+    NTLM_ONLY,
+    WINDOWS,
+    WINDOWS_DOMAIN,
+    Client,
+    init,
+    mech_list,
+    response,
+    server,
+)
 
 # [MS-SPNG] 4, with the middle of its mechToken left to the lengths around it.
 SPEC_HEAD = bytes.fromhex(

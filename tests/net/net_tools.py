@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support.link import SocketLink
-from tests.support.peer import Logon, Offer, Peer, read_body
-from tests.support.world import PASSWORD, USER
 
 from paraph.net.server import Server, new_event_loop
 from paraph.net.tcp import ServerProtocol
 from paraph.policy.settings import Policy
 from paraph.storage.memory import MemoryBackend, MemoryHandle
 from paraph.wire.smb2.header import Command
+from tests.support.link import SocketLink
+from tests.support.peer import Logon, Offer, Peer, read_body
+from tests.support.world import PASSWORD, USER
 
 UNPROTECTED = Policy(server_always=False, server_if_client_agrees=False)
 ACCOUNTS = {USER: PASSWORD}

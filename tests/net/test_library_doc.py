@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.net.net_tools import nothing_leaks
 
 from paraph.server.settings import ServerSettings
+from tests.net.net_tools import nothing_leaks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "library.md").read_text()

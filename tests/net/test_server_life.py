@@ -11,6 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from paraph.auth.accounts import MemoryAccounts
+from paraph.errors import UserError
+from paraph.net.server import Server, bind, parse_listen
+from paraph.server.events import (
+    ConnectionRefused,
+    Event,
+    LogonRefused,
+    SessionClosed,
+    SessionEstablished,
+)
+from paraph.server.settings import Limits, ServerSettings
+from paraph.server.share import Share
+from paraph.storage.memory import MemoryBackend, MemoryHandle
+from paraph.wire.ntstatus import NTStatus
+from paraph.wire.smb2.lock import LockElement, LockFlags
 from tests.net.net_tools import (
     ACCOUNTS,
     MIB,
@@ -29,22 +45,6 @@ from tests.net.net_tools import (
 from tests.support.link import Dropped, SocketLink
 from tests.support.peer import Offer, Peer
 from tests.support.world import PASSWORD, USER
-
-from paraph.auth.accounts import MemoryAccounts
-from paraph.errors import UserError
-from paraph.net.server import Server, bind, parse_listen
-from paraph.server.events import (
-    ConnectionRefused,
-    Event,
-    LogonRefused,
-    SessionClosed,
-    SessionEstablished,
-)
-from paraph.server.settings import Limits, ServerSettings
-from paraph.server.share import Share
-from paraph.storage.memory import MemoryBackend, MemoryHandle
-from paraph.wire.ntstatus import NTStatus
-from paraph.wire.smb2.lock import LockElement, LockFlags
 
 
 def works(server: Server) -> bool:

@@ -8,6 +8,13 @@ import threading
 from typing import Any
 
 import pytest
+
+from paraph.net import tcp
+from paraph.net.server import Server
+from paraph.net.tcp import format_address
+from paraph.server.events import ConnectionRefused, Event
+from paraph.server.settings import Limits
+from paraph.wire.ntstatus import NTStatus
 from tests.net.net_tools import (
     MIB,
     Caller,
@@ -22,13 +29,6 @@ from tests.net.net_tools import (
 )
 from tests.support.link import SocketLink
 from tests.support.peer import Offer, Peer
-
-from paraph.net import tcp
-from paraph.net.server import Server
-from paraph.net.tcp import format_address
-from paraph.server.events import ConnectionRefused, Event
-from paraph.server.settings import Limits
-from paraph.wire.ntstatus import NTStatus
 
 DATA = b"".join(struct.pack(">I", number) for number in range(MIB))  # 4 MiB, each word another
 

@@ -16,8 +16,6 @@ from typing import Any
 
 import spnego
 from spnego import ContextReq, NegotiateOptions
-from tests.auth import ntlm_client
-from tests.support.link import Link
 
 from paraph.core.dialect import DIALECTS, DialectRow
 from paraph.crypto.kdf import SessionKeys
@@ -56,6 +54,8 @@ from paraph.wire.smb2.negotiate_contexts import (
 from paraph.wire.smb2.session import SessionFlags, SessionSetupRequest, SessionSetupResponse
 from paraph.wire.smb2.simple import EchoRequest, LogoffRequest, TreeDisconnectRequest
 from paraph.wire.smb2.tree import TreeConnectRequest
+from tests.auth import ntlm_client
+from tests.support.link import Link
 
 USER, PASSWORD = "alice", "Wonderland 1"
 ALL_DIALECTS = (0x0202, 0x0210, 0x0300, 0x0302, 0x0311)

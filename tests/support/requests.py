@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.peer import FILE_ID, NO_ID, Logon, Peer, client_context, create_body
-from tests.support.world import World
-
 from paraph.wire.fsctl import Fsctl
 from paraph.wire.smb2.change_notify import ChangeNotifyRequest
 from paraph.wire.smb2.close import CloseFlags, CloseRequest
@@ -24,6 +21,8 @@ from paraph.wire.smb2.query_directory import QueryDirectoryRequest
 from paraph.wire.smb2.session import SessionSetupRequest
 from paraph.wire.smb2.simple import EchoRequest, LogoffRequest, TreeDisconnectRequest
 from paraph.wire.smb2.tree import TreeConnectRequest
+from tests.support.peer import FILE_ID, NO_ID, Logon, Peer, client_context, create_body
+from tests.support.world import World
 
 
 @dataclass

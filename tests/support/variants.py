@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.support.peer import ALL_DIALECTS
 
 from paraph.core.dialect import DIALECTS
+from tests.support.peer import ALL_DIALECTS
 
 HMAC, CMAC, GMAC = 0, 1, 2
 

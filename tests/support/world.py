@@ -14,9 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from tests.support.link import Dropped, Link, NoReply
-from tests.support.peer import Offer, Peer
-
 from paraph.auth.accounts import MemoryAccounts
 from paraph.auth.base import Authenticator
 from paraph.auth.spnego import NTLMAuthenticator
@@ -29,6 +26,8 @@ from paraph.server.settings import ServerSettings
 from paraph.server.share import Share
 from paraph.storage.memory import MemoryBackend
 from paraph.wire.filetime import filetime_from_ns
+from tests.support.link import Dropped, Link, NoReply
+from tests.support.peer import Offer, Peer
 
 USER, PASSWORD = "alice", "Wonderland 1"
 OTHER_USER, OTHER_PASSWORD = "bob", "Builder 2"

@@ -297,7 +297,7 @@ class Database:
         return connection
 
     def _check(self, session: _Session) -> None:
-        """The file is one of ours and whole. Once for each file: it takes 10 to 20 ms a megabyte."""
+        """The file is one of ours and whole. Once a file: it takes 10 to 20 ms a megabyte."""
         if self._checked == session.file:
             return
         with self.read() as connection:
