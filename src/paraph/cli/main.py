@@ -1,7 +1,7 @@
 """The `paraph` command. Importing this is quick: each command imports what it needs.
 
-Exit codes: 0 done; 1 a bug, or a failure of the system; 2 what the user can put right; 130 ended by
-a second Ctrl-C.
+Exit codes: 0 done; 1 a bug, or a failure of the system, or `policy diff` found a difference; 2 what
+the user can put right; 130 ended by a second Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from paraph import __version__
-from paraph.cli import user
+from paraph.cli import client_app, policy, registry, user
 from paraph.errors import UserError
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -21,15 +21,16 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 # Without typer's own traces: they could show the values of variables, passwords among them.
 app = typer.Typer(
     name="paraph",
-    help="Serve folders to Windows, macOS and Linux over SMB, signed.",
+    help="Serve folders to Windows, macOS and Linux over SMB, signed, and use those of others.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     rich_markup_mode=None,
     context_settings=_HELP,
 )
 app.add_typer(user.app, name="user")
+app.add_typer(policy.app, name="policy")
+app.add_typer(registry.app, name="registry")
 
 
 def _version(wanted: bool) -> None:
@@ -129,7 +130,8 @@ def serve(
         _option(
             "--encrypt",
             "WHEN",
-            "off (default); desired: clients that can seal do; required: others are refused.",
+            "offered (default): sealed if the client asks; desired: clients that can seal do; "
+            "required: others are refused; off: never.",
         ),
     ] = None,
     guest: Annotated[
@@ -208,10 +210,13 @@ def serve(
     raise typer.Exit(run(settings.merge(given, file)))
 
 
+client_app.register(app)
+
+
 def main() -> int:
     """Run the command line; the exit code. Never shows a trace unless asked with -v."""
     try:
-        app()
+        app(prog_name="paraph")  # also as `python -m paraph`
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
     except UserError as error:
