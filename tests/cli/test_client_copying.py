@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -202,6 +206,27 @@ def test_names_that_differ_in_case_only(served: Served, cli: Cli) -> None:
     assert result.code == 1
     assert "two of the files have this name, if case does not count" in result.err
     assert len(files(served.folder / "x")) == 1
+
+
+def test_a_bar_on_a_terminal_only(letters: Served, tmp_path: Path) -> None:
+    (letters.folder / "big.bin").write_bytes(bytes(9 << 20))
+    command = [sys.executable, "-m", "paraph", "get", letters.url("big.bin"), str(tmp_path)]
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PARAPH_PASSWORD": PASSWORD, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=theirs, env=environment, start_new_session=True
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # EIO: the other side is closed
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, b"1 file copied, 9.0 MiB.\n")
+    assert b"big.bin" in shown
+    assert b"/9.0 MiB" in shown
+    assert b"copied" not in shown
 
 
 # What a server may not do

@@ -85,6 +85,9 @@ def test_every_setting_that_the_server_honours(values: Values) -> None:
     values.set("server-min-dialect", State(0x0300))
     values.set("server-max-dialect", State(0x0302))
     assert (live().min_dialect, live().max_dialect) == (0x0300, 0x0302)
+    for key in ("signing", "encryption", "guest"):
+        values.set(f"server-audit-{key}", ENABLED)
+    assert (live().audit_signing, live().audit_encryption, live().audit_guest) == (True,) * 3
     values.set("server-auth-delay", State(500))
     assert live().failed_logon_delay == 0.5
     values.set("server-auth-rate-limiter", DISABLED)

@@ -199,7 +199,9 @@ def meter(out: Output) -> AbstractContextManager[Meter]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True, highlight=False)
-    return _Shown(Progress(*columns, console=console, transient=True))
+    # What goes to the same terminal is put above the bar; what goes to a file must get there.
+    together = sys.stdout.isatty()
+    return _Shown(Progress(*columns, console=console, transient=True, redirect_stdout=together))
 
 
 class Stopwatch:

@@ -20,6 +20,7 @@ from paraph.server.events import (
     HandlerCrashed,
     LogonRefused,
     RequestRefused,
+    SessionAudited,
     SessionClosed,
     SessionEstablished,
 )
@@ -111,6 +112,10 @@ def _session(event: SessionEstablished) -> str:
     )
 
 
+def _audited(event: SessionAudited) -> str:
+    return f"audit: {quoted(event.user)} from {printable(event.client)}: {event.finding}"
+
+
 def _closed(event: SessionClosed) -> str:
     return (
         f"session ended: {quoted(event.user)} from {printable(event.client)}: "
@@ -153,6 +158,7 @@ def _generic(event: Event) -> str:
 
 _NAMES: dict[type[Event], tuple[str, str]] = {
     SessionEstablished: ("info", "session"),
+    SessionAudited: ("warning", "audit"),
     SessionClosed: ("info", "session-ended"),
     LogonRefused: ("warning", "logon-refused"),
     ConnectionRefused: ("warning", "connection-refused"),
@@ -163,6 +169,7 @@ _NAMES: dict[type[Event], tuple[str, str]] = {
 # mypy can not see that each key's function takes that key; the tests call every row.
 _TEXTS: dict[type[Event], Callable[..., str]] = {
     SessionEstablished: _session,
+    SessionAudited: _audited,
     SessionClosed: _closed,
     LogonRefused: _logon,
     ConnectionRefused: _connection,

@@ -86,4 +86,7 @@ class LiveSettings:
             max_dialect=found.max_dialect,
             encryption=wished if found.encrypt_data else unforced,
             failed_logon_delay=found.failed_logon_delay,
+            audit_signing=found.audit_signing,
+            audit_encryption=found.audit_encryption,
+            audit_guest=found.audit_guest,
         )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from paraph.server.connection import Connection
     from paraph.server.settings import ServerSettings
 
+_CAN_SIGN = SecurityMode.SIGNING_ENABLED | SecurityMode.SIGNING_REQUIRED
+
 
 def outdated(connection: Connection, settings: ServerSettings) -> str:
     """Why the client must negotiate anew before it may log on; empty when it need not."""
@@ -28,6 +30,20 @@ def outdated(connection: Connection, settings: ServerSettings) -> str:
     if settings.encryption != "off" and connection.without_ciphers:
         return "encryption was switched on after NEGOTIATE"
     return ""
+
+
+def findings(session: Session, settings: ServerSettings) -> list[str]:
+    """What the audit settings want told of a session that has just been established."""
+    connection = session.connection
+    keyless = session.is_guest or session.is_anonymous
+    found = []
+    if settings.audit_signing and (keyless or not connection.client_security_mode & _CAN_SIGN):
+        found.append("it can not sign: it would be refused if signing were required")
+    if settings.audit_encryption and (keyless or not connection.client_can_encrypt):
+        found.append("it can not encrypt: it would be refused if encryption were required")
+    if settings.audit_guest and session.is_guest:
+        found.append("it is a guest: anyone may enter so, and nothing of it is signed")
+    return found
 
 
 def complaint(session: Session, settings: ServerSettings) -> str:

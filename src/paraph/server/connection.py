@@ -85,6 +85,7 @@ class Connection:
         self.server_security_mode = 0
         self.cipher_id = 0
         self.without_ciphers = False  #: the server offered none
+        self.client_can_encrypt = False  #: the client offers encryption at all
         self.signing_algorithm_id = 0
         self.max_transact_size = 0
         self.max_read_size = 0

@@ -29,6 +29,15 @@ class SessionEstablished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionAudited(Event):
+    """What one of the audit settings wants told of a session that was established: the events 3021,
+    3022 and 3023 of a Windows server."""
+
+    user: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionClosed(Event):
     """A valid session ended: by LOGOFF, by the connection's end, or because it was replaced."""
 

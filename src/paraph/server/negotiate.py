@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from paraph.core.credits import SequenceWindow
-from paraph.core.dialect import DIALECTS, common_dialect
+from paraph.core.dialect import DIALECTS, DialectRow, common_dialect
 from paraph.core.message import TRANSPORT_HEADER, finish_frame, new_reply
 from paraph.core.negotiation import cipher_without_contexts, settle
 from paraph.crypto.preauth import PreauthHash
@@ -16,11 +16,13 @@ from paraph.wire.smb1 import negotiate as smb1
 from paraph.wire.smb2.header import Command, Flags, Header
 from paraph.wire.smb2.negotiate import (
     Capabilities,
+    ContextType,
     Dialect,
     NegotiateContext,
     NegotiateRequest,
     NegotiateResponse,
     SecurityMode,
+    find_context,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ async def negotiate(request: Request, message: NegotiateRequest) -> bytes:
 
     connection.without_ciphers = settings.encryption == "off" and not _any_encrypted(connection)
     ciphers = () if connection.without_ciphers else settings.ciphers
+    connection.client_can_encrypt = _can_encrypt(row, message)
     contexts: list[NegotiateContext] = []
     if row.contexts:
         agreement = settle(
@@ -71,6 +74,14 @@ async def negotiate(request: Request, message: NegotiateRequest) -> bytes:
     connection.negotiated = True
     _set_limits(connection)
     return _response(connection, row.revision, contexts)
+
+
+def _can_encrypt(row: DialectRow, message: NegotiateRequest) -> bool:
+    """Whether the client could encrypt, whatever this server offers today."""
+    if row.contexts:
+        kind = ContextType.ENCRYPTION_CAPABILITIES
+        return find_context(message.negotiate_contexts, kind) is not None
+    return row.encryption and bool(message.capabilities & Capabilities.ENCRYPTION)
 
 
 def multi_protocol_negotiate(connection: Connection, frame: memoryview) -> bytearray:

@@ -11,8 +11,8 @@ from paraph.crypto.sealing import Sealer, cipher_key_bits
 from paraph.crypto.signing import Role, signer
 from paraph.errors import Disconnect, NTStatusError
 from paraph.policy.outcome import Outcome, server_outcome
-from paraph.server.compliance import outdated
-from paraph.server.events import LogonRefused, SessionEstablished
+from paraph.server.compliance import findings, outdated
+from paraph.server.events import LogonRefused, SessionAudited, SessionEstablished
 from paraph.server.session import Channel, Session, SessionState
 from paraph.server.waiting import Waiter, until
 from paraph.wire.ntstatus import NTStatus
@@ -179,6 +179,8 @@ def _establish(request: Request, session: Session, acceptor: Acceptor, outcome: 
             workstation=identity.workstation,
         )
     )
+    for finding in findings(session, server.settings):
+        server.emit(SessionAudited(connection.client, str(identity), finding))
 
 
 def _reauthenticated(request: Request, session: Session, acceptor: Acceptor) -> None:

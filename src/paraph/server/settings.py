@@ -78,6 +78,9 @@ class ServerSettings:
     allow_guest: bool = False
     allow_anonymous: bool = False
     require_mic: bool = False
+    audit_signing: bool = False  #: tell of clients that can not sign (AuditClientDoesNotSupport...)
+    audit_encryption: bool = False  #: tell of clients that can not encrypt
+    audit_guest: bool = False  #: tell of guests (AuditInsecureGuestLogon)
     failed_logon_delay: float = 2.0  #: seconds (InvalidAuthenticationDelayTimeInMs)
     max_transact_size: int = 8 << 20
     max_read_size: int = 8 << 20
@@ -105,7 +108,9 @@ class ServerSettings:
         )
         self._check_algorithms("ciphers", {1, 2, 3, 4})
         self._check_algorithms("signing_algorithms", {0, 1, 2})
-        for key in ("allow_guest", "allow_anonymous", "require_mic"):
+        switches = ("allow_guest", "allow_anonymous", "require_mic")
+        audits = ("audit_signing", "audit_encryption", "audit_guest")
+        for key in switches + audits:
             value = getattr(self, key)
             _check(isinstance(value, bool), key, value, "True or False")
         delay = self.failed_logon_delay
