@@ -117,6 +117,29 @@ def test_sessions_that_no_longer_comply_are_told_and_ended(running: Running) -> 
         session.connection.disconnect(close=False)
 
 
+def test_set_now_tells_and_ends_them(running: Running) -> None:
+    running.set("server-always", DISABLED)
+    bad = running.log_on()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "paraph", "policy", "set", "server-always", "enabled"),
+            *("--now", "--state", str(running.state)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "anna" in done.stdout
+    assert "it is not signed" in " ".join(done.stdout.split())
+    assert control.sessions(running.state) == []
+    again = running.log_on()
+    (found,) = control.sessions(running.state)
+    assert found.signed
+    for session in (bad, again):
+        session.connection.disconnect(close=False)
+
+
 def test_other_settings_are_followed_too(running: Running) -> None:
     running.set("server-min-dialect", State(0x0302))
     running.set("server-encrypt-data", ENABLED)

@@ -533,6 +533,18 @@ def test_the_file_goes_with_its_last_open(world: World, client: Client) -> None:
         client.open("file", READ)
 
 
+def test_the_doomed_name_goes_and_other_links_stay(world: World, client: Client) -> None:
+    """Whichever of the opens is closed last: Link.IsDeleted is of a name, not of the file."""
+    handle = world.backend.open("file")
+    handle.link("other name", replace=False)
+    handle.close()
+    other = client.open("other name", READ)
+    client.close(client.create("file", DELETE, OPEN, ON_CLOSE).id)
+    client.close(other)
+    assert "file" not in world.backend.paths()
+    assert world.backend.read_bytes("other name") == b"content"
+
+
 def test_a_directory_that_is_not_empty_stays(world: World, client: Client) -> None:
     """[MS-FSA] 2.1.5.5 phase 1: the open and the close succeed."""
     client.close(client.create("folder", DELETE, OPEN, ON_CLOSE).id)

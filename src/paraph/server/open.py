@@ -30,14 +30,20 @@ _SHARED = _READERS | _WRITERS | AccessMask.DELETE
 class File:
     """One file that is open at least once, whatever its names ([MS-FSA] 2.1.1.3, 2.1.1.5)."""
 
-    __slots__ = ("backend", "delete_pending", "key", "locks", "opens")
+    __slots__ = ("backend", "delete_pending", "doomed", "key", "locks", "opens")
 
     def __init__(self, backend: Backend, key: tuple[int, int]) -> None:
         self.backend = backend
         self.key = key
         self.opens: list[Open] = []
         self.delete_pending = False
+        self.doomed = ""  #: the name that goes at the last close: Link.IsDeleted
         self.locks = LockTable()
+
+    def doom(self, path: str) -> None:
+        """The last close removes this name; other hard links of the file stay."""
+        self.delete_pending = True
+        self.doomed = path
 
 
 class Open:

@@ -163,9 +163,10 @@ class SMBServer:
         try:
             if file is not None:
                 if opened.delete_on_close and not (handle.is_directory and not handle.is_empty()):
-                    file.delete_pending = True
+                    file.doom(opened.path)
                 last = self.files.remove(opened)
                 if last and file.delete_pending:
+                    handle.path = file.doomed
                     handle.delete()
         finally:
             self.files.remove(opened)

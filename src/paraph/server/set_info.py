@@ -242,7 +242,7 @@ def _disposition(request: Request, data: memoryview) -> None:
     wanted = FileDispositionInformation.decode(data).delete_pending
     if wanted:
         _check_deletable(opened, ignore_readonly=False)
-    _file(opened).delete_pending = wanted
+    _set_pending(opened, wanted)
 
 
 def _disposition_ex(request: Request, data: memoryview) -> None:
@@ -266,7 +266,14 @@ def _disposition_ex(request: Request, data: memoryview) -> None:
     if on_close:
         opened.delete_on_close = wanted
     else:
-        _file(opened).delete_pending = wanted
+        _set_pending(opened, wanted)
+
+
+def _set_pending(opened: Open, wanted: bool) -> None:
+    if wanted:
+        _file(opened).doom(opened.path)
+    else:
+        _file(opened).delete_pending = False
 
 
 def _check_deletable(opened: Open, *, ignore_readonly: bool) -> None:
