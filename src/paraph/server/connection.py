@@ -156,7 +156,10 @@ class Connection:
             check_sealed_chain(members, session.session_id)
             self._run(Chain(self, members, session))
         elif protocol == Protocol.SMB1:
-            self._send(multi_protocol_negotiate(self, frame))
+            reply, refusal = multi_protocol_negotiate(self, frame)
+            self._send(reply)
+            if refusal:
+                self.drop(refusal)
         elif protocol == Protocol.COMPRESSED:
             raise Disconnect("a compressed message, and compression was not negotiated")
         else:

@@ -84,8 +84,11 @@ def _can_encrypt(row: DialectRow, message: NegotiateRequest) -> bool:
     return row.encryption and bool(message.capabilities & Capabilities.ENCRYPTION)
 
 
-def multi_protocol_negotiate(connection: Connection, frame: memoryview) -> bytearray:
-    """The answer to SMB_COM_NEGOTIATE: on to SMB2, or that no dialect is common (3.3.5.3)."""
+def multi_protocol_negotiate(connection: Connection, frame: memoryview) -> tuple[bytearray, str]:
+    """The answer to SMB_COM_NEGOTIATE: on to SMB2 (3.3.5.3), or that no dialect is common, with the
+    reason to drop the connection then. (3.3.5.3.2 would drop it without a word; the word, of
+    [MS-CIFS] 2.2.4.52.2, lets a client of SMB1 alone tell its user why.)
+    """
     if connection.negotiated or connection.multi_protocol:
         raise Disconnect("an SMB1 message after NEGOTIATE")
     header = smb1.Header.decode(frame)
@@ -102,8 +105,8 @@ def multi_protocol_negotiate(connection: Connection, frame: memoryview) -> bytea
         connection.dialect = DIALECTS[Dialect.SMB_2_0_2]
         connection.negotiated = True
     else:
-        connection.drop("the client speaks SMB1 only, or no SMB2 dialect that is allowed here")
-        return finish_frame(bytearray(TRANSPORT_HEADER) + smb1.refusal(header))
+        reason = "the client speaks SMB1 only, or no SMB2 dialect that is allowed here"
+        return finish_frame(bytearray(TRANSPORT_HEADER) + smb1.refusal(header)), reason
     connection.signing_algorithm_id = connection.dialect.signing
     _set_limits(connection)
     connection.window = SequenceWindow(settings.limits.credits)
@@ -113,7 +116,7 @@ def multi_protocol_negotiate(connection: Connection, frame: memoryview) -> bytea
     Header(0, 0, Command.NEGOTIATE, granted, Flags.SERVER_TO_REDIR, 0, 0, 0, 0).pack_into(
         reply, TRANSPORT_HEADER
     )
-    return finish_frame(reply)
+    return finish_frame(reply), ""
 
 
 def _any_encrypted(connection: Connection) -> bool:
