@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from paraph.net.server import Server, new_event_loop
+from paraph.net.platform import new_event_loop
+from paraph.net.server import Server
 from paraph.net.tcp import ServerProtocol
 from paraph.policy.settings import Policy
 from paraph.storage.memory import MemoryBackend, MemoryHandle

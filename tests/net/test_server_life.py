@@ -14,7 +14,8 @@ import pytest
 
 from paraph.auth.accounts import MemoryAccounts
 from paraph.errors import UserError
-from paraph.net.server import Server, bind, parse_listen
+from paraph.net.listening import bind, parse_listen
+from paraph.net.server import Server
 from paraph.server.events import (
     ConnectionRefused,
     Event,

@@ -25,7 +25,7 @@ _KEYS = sorted({key for setting in SETTINGS if setting.side == "server" for key 
 
 def open_registry(state: Path) -> Registry:
     """The registry of a state directory. Raises UserError if it can not be used."""
-    from paraph.net.server import filetime_now
+    from paraph.net.platform import filetime_now
 
     return Registry(state / REGISTRY_NAME, filetime_now)
 

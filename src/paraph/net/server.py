@@ -10,10 +10,8 @@ import contextlib
 import os
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +21,8 @@ from paraph.auth.base import AccountStore
 from paraph.auth.spnego import NTLMAuthenticator
 from paraph.errors import NTStatusError, UserError
 from paraph.net.control import ControlledSession, serve_control
+from paraph.net.listening import bind
+from paraph.net.platform import LoopPlatform, filetime_now, new_event_loop
 from paraph.net.tcp import ServerProtocol
 from paraph.policy.settings import Policy
 from paraph.server.compliance import complaint
@@ -32,7 +32,6 @@ from paraph.server.settings import ServerSettings
 from paraph.server.share import Share, check_share_name
 from paraph.storage.base import Backend, Handle
 from paraph.storage.posix import PosixBackend
-from paraph.wire.filetime import filetime_from_ns
 
 Shares = Mapping[str, "str | os.PathLike[str] | Backend"] | Sequence[Share]
 
@@ -52,67 +51,6 @@ class SessionStatus:
     signing_required: bool
     encrypted: bool
     opens: int
-
-
-def filetime_now() -> int:
-    """The time of day as FILETIME."""
-    return filetime_from_ns(time.time_ns())
-
-
-class _LoopPlatform:
-    """The clocks, threads and timer of an event loop, for `SMBServer`."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.smb: SMBServer | None = None
-        self.threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="paraph-io")
-        self._timer: asyncio.TimerHandle | None = None
-        self._running = 0
-
-    def monotonic(self) -> float:
-        return self.loop.time()
-
-    def filetime(self) -> int:
-        return filetime_now()
-
-    def run_elsewhere(
-        self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]
-    ) -> None:
-        self._running += 1
-        future = self.loop.run_in_executor(self.threads, function)
-
-        def finished(result: asyncio.Future[Any]) -> None:
-            self._running -= 1
-            if result.cancelled():
-                done(None, OSError("the server is stopping"))
-            elif (error := result.exception()) is not None:
-                done(None, error)
-            else:
-                done(result.result(), None)
-
-        future.add_done_callback(finished)
-
-    def deadline_changed(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self.smb.next_deadline() if self.smb is not None else None
-        if deadline is not None:
-            self._timer = self.loop.call_at(deadline, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        if self.smb is not None:
-            self.smb.expire()
-            self.deadline_changed()
-
-    async def close(self) -> None:
-        """Wait for the calls that still run, and for what they have to say."""
-        if self._timer is not None:
-            self._timer.cancel()
-        while self._running:
-            await asyncio.sleep(0.005)
-        self.threads.shutdown(wait=True)
 
 
 class Server:
@@ -164,7 +102,7 @@ class Server:
         self._protocols: set[ServerProtocol] = set()
         self._half_open: Counter[str] = Counter()  #: connections without a session, by address
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._platform: _LoopPlatform | None = None
+        self._platform: LoopPlatform | None = None
         self._housekeeper: asyncio.TimerHandle | None = None
         self._thread: threading.Thread | None = None
         self._stop: asyncio.Event | None = None
@@ -195,7 +133,7 @@ class Server:
         self._sockets = self._given or bind(self._listen)
         self._addresses = [sock.getsockname()[:2] for sock in self._sockets]
         self._loop = loop
-        self._platform = platform = _LoopPlatform(loop)
+        self._platform = platform = LoopPlatform(loop)
         settings = self.settings
         authenticator = NTLMAuthenticator(
             self.accounts,
@@ -518,46 +456,3 @@ def _make_accounts(accounts: Mapping[str, str] | AccountStore | None) -> Account
     if accounts is None:
         return MemoryAccounts({})
     return MemoryAccounts(accounts) if isinstance(accounts, Mapping) else accounts
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed, else asyncio's."""
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
-
-
-def parse_listen(text: str) -> tuple[str, int]:
-    """("host", port) of "host:port" or "[::1]:port". Raises UserError."""
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not port.isdigit() or int(port) > 65535:
-        raise UserError(f"{text!r} is no address to listen at; write HOST:PORT.")
-    return host, int(port)
-
-
-def bind(addresses: Sequence[str]) -> list[socket.socket]:
-    """Listening sockets. Raises OSError when an address is taken or not ours."""
-    sockets: list[socket.socket] = []
-    try:
-        for text in addresses:
-            host, port = parse_listen(text)
-            found = socket.getaddrinfo(
-                host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-            for family, kind, protocol, _, address in found:
-                sock = socket.socket(family, kind, protocol)
-                sockets.append(sock)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                sock.bind(address)
-                sock.listen(512)
-                sock.setblocking(False)
-    except BaseException:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
