@@ -283,7 +283,7 @@ def test_compression_that_nobody_agreed_on() -> None:
 
 
 def test_required_encryption_and_a_server_without() -> None:
-    joined = Joined(World(), encryption="required")
+    joined = Joined(World(encryption="off"), encryption="required")
     refused(joined, joined.target.establish(joined.connection), "cipher", kind=PolicyRefused)
     assert len(joined.sent) == 1, "nothing but NEGOTIATE may be sent"
 
