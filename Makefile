@@ -17,7 +17,8 @@ CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14
 
 # Programs that tests play against. Missing ones are installed when that is possible (root, Debian);
 # else their tests are skipped, and with CI=true that is a failure.
-PEERS := smbclient samba-testsuite tshark nmap rclone libsmbclient-dev gcc libc6-dev pkg-config
+PEERS := smbclient samba samba-common-bin samba-testsuite python3-samba tshark nmap rclone \
+	libsmbclient-dev gcc libc6-dev pkg-config
 QUIETLY := PIP_DISABLE_PIP_VERSION_CHECK=1 DEBIAN_FRONTEND=noninteractive
 
 .PHONY: help serve test check peers bench fuzz format clean
