@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from paraph.cli import policy, policy_state
+from paraph.cli.live import open_registry
 from paraph.errors import UserError
 from paraph.net.control import ControlledSession
-from paraph.policy.registry import Registry
 from paraph.policy.registry_value import RegistryValue, RegType
 from paraph.policy.settings import SETTINGS, Setting
 from tests.cli.policy_runner import Cli, cli_for
@@ -160,7 +160,7 @@ def test_a_damaged_registry_is_never_an_empty_one(cli: Cli) -> None:
 def test_a_damaged_value_is_told(cli: Cli) -> None:
     cli("policy", "set", "server-always", "disabled")
     key = r"SYSTEM\CurrentControlSet\Services\LanManServer\Parameters"
-    with Registry(cli.state / "registry.db", policy_state.clock) as registry:
+    with open_registry(cli.state) as registry:
         registry.set(RegistryValue(key, "RequireSecuritySignature", RegType.SZ, b"0\0\0\0"))
     cli("policy", "list")
     assert "is no REG_DWORD: taken for Enabled." in cli.err.replace("\n  ", " ")

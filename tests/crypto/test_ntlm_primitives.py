@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paraph.crypto import ntlm
+from paraph.wire.text import upcase
 
 # RFC 1320 A.5
 MD4 = [
@@ -103,7 +104,7 @@ def test_seal_key_strengths_differ() -> None:
     ],
 )
 def test_upcase(text: str, upper: str) -> None:
-    assert ntlm.upcase(text) == upper
+    assert upcase(text) == upper
 
 
 def test_hmac_md5_joins_its_parts() -> None:

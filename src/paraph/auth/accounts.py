@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from paraph.crypto import ntlm
-from paraph.crypto.ntlm import upcase
 from paraph.errors import UserError
+from paraph.wire.text import upcase
 
 HEADER = "paraph-accounts 1"
 """First line of an account file: format and version."""

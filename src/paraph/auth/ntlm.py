@@ -41,6 +41,7 @@ from paraph.auth.ntlm_messages import (
 from paraph.crypto import ntlm as crypto
 from paraph.errors import DecodeError, NTStatusError, UserError
 from paraph.wire.ntstatus import NTStatus
+from paraph.wire.text import upcase
 
 MAX_TOKEN = 0x10000
 """Bytes that a token may have; SESSION_SETUP has 16 bits for the length of its buffer."""
@@ -278,7 +279,7 @@ class NTLMAcceptor(Acceptor):
         found = self._find(message.user)
         name, hash_ = found or ("", self._server.nobody)
         base_key = self._matching_key(hash_, message, response)
-        guest = crypto.upcase(message.user) == crypto.upcase(GUEST)
+        guest = upcase(message.user) == upcase(GUEST)
         if guest and not self._server.allow_guest:
             raise self._failure(message, "guest refused")
         if found is None:

@@ -16,8 +16,8 @@ from pathlib import Path
 from paraph.auth.accounts import AccountFile, MemoryAccounts, check_name, nt_hash
 from paraph.auth.base import AccountStore
 from paraph.cli.config import AllowedUser
-from paraph.crypto.ntlm import upcase
 from paraph.errors import UserError
+from paraph.wire.text import upcase
 
 FILE_NAME = "accounts"
 FIRST_USER = "paraph"  #: the account that is made when there is none

@@ -13,6 +13,7 @@ from typing import Any
 
 from paraph.cli.accounts import StateAccounts
 from paraph.cli.config import ServeConfig
+from paraph.net.clock import filetime_now
 from paraph.policy.registry import Registry
 from paraph.policy.registry_value import RegistryValue
 from paraph.policy.settings import SETTINGS
@@ -25,8 +26,6 @@ _KEYS = sorted({key for setting in SETTINGS if setting.side == "server" for key 
 
 def open_registry(state: Path) -> Registry:
     """The registry of a state directory. Raises UserError if it can not be used."""
-    from paraph.net.platform import filetime_now
-
     return Registry(state / REGISTRY_NAME, filetime_now)
 
 

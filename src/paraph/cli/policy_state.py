@@ -5,13 +5,13 @@ Reading makes nothing: a state that does not exist yet is an empty registry.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from paraph.cli.accounts import prepare_state
 from paraph.cli.config import default_state
+from paraph.cli.live import REGISTRY_NAME, open_registry
 from paraph.errors import UserError
 from paraph.policy.defaults import find_system
 from paraph.policy.gpo import Applied, PolicyStore
@@ -20,16 +20,6 @@ from paraph.policy.registry import Registry
 from paraph.policy.registry_value import RegistryDeletion, RegistryValue
 from paraph.policy.resultant import Resultant, refresh, resultant
 from paraph.policy.settings import SETTINGS, Lookup, Setting, State, state_from
-
-FILE_NAME = "registry.db"
-"""The registry with the policy objects, in the state directory."""
-
-_EPOCH = 11_644_473_600  # seconds from 1601 to 1970
-
-
-def clock() -> int:
-    """Now, as FILETIME."""
-    return int((time.time() + _EPOCH) * 10_000_000)
 
 
 def folder_of(state: Path | None) -> Path:
@@ -45,11 +35,11 @@ def nothing(key: str, name: str) -> RegistryValue | None:
 @contextmanager
 def reading(state: Path | None) -> Iterator[Registry | None]:
     """The registry, None where there is none yet. Raises UserError if it is damaged."""
-    path = folder_of(state) / FILE_NAME
-    if not path.exists():
+    folder = folder_of(state)
+    if not (folder / REGISTRY_NAME).exists():
         yield None
         return
-    with Registry(path, clock) as registry:
+    with open_registry(folder) as registry:
         yield registry
 
 
@@ -58,7 +48,7 @@ def writing(state: Path | None) -> Iterator[Registry]:
     """The registry, made if there is none. Raises UserError."""
     folder = folder_of(state)
     prepare_state(folder)
-    with Registry(folder / FILE_NAME, clock) as registry:
+    with open_registry(folder) as registry:
         yield registry
 
 

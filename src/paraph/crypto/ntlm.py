@@ -13,6 +13,8 @@ from struct import Struct
 from cryptography.hazmat.decrepit.ciphers.algorithms import ARC4
 from cryptography.hazmat.primitives.ciphers import Cipher
 
+from paraph.wire.text import upcase
+
 _MASK = 0xFFFF_FFFF
 _BLOCK = Struct("<16I")
 _STATE = Struct("<4I")
@@ -77,18 +79,6 @@ def hmac_md5(key: bytes, *parts: bytes | bytearray | memoryview) -> bytes:
     for part in parts:
         mac.update(part)
     return mac.digest()
-
-
-def upcase(text: str) -> str:
-    """Upper case one UTF-16 unit at a time, as Windows does it: nothing grows ("ß" stays "ß")."""
-    if text.isascii():
-        return text.upper()
-    return "".join(_upcase_one(char) for char in text)
-
-
-def _upcase_one(char: str) -> str:
-    upper = char.upper()
-    return upper if len(upper) == 1 and char <= "\uffff" else char
 
 
 def nt_hash(password: str) -> bytes:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from paraph.net.clock import filetime_now
 from paraph.server.server import SMBServer
-from paraph.wire.filetime import filetime_from_ns
-
-
-def filetime_now() -> int:
-    """The time of day as FILETIME."""
-    return filetime_from_ns(time.time_ns())
 
 
 class LoopPlatform:

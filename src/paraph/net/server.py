@@ -20,9 +20,10 @@ from paraph.auth.accounts import MemoryAccounts
 from paraph.auth.base import AccountStore
 from paraph.auth.spnego import NTLMAuthenticator
 from paraph.errors import NTStatusError, UserError
+from paraph.net.clock import filetime_now
 from paraph.net.control import ControlledSession, serve_control
 from paraph.net.listening import bind
-from paraph.net.platform import LoopPlatform, filetime_now, new_event_loop
+from paraph.net.platform import LoopPlatform, new_event_loop
 from paraph.net.tcp import ServerProtocol
 from paraph.policy.settings import Policy
 from paraph.server.compliance import complaint

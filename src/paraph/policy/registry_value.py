@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from paraph.errors import UserError
+from paraph.wire.text import upcase
 
 _U32 = Struct("<I")
 _U64 = Struct("<Q")
@@ -87,14 +88,7 @@ class RegistryKey:
 def fold(name: str) -> str:
     """`name` for comparison: upper case one UTF-16 unit at a time, as Windows does it, so that
     nothing grows ("ß" is not "ss")."""
-    if name.isascii():
-        return name.upper()
-    return "".join(map(_upcase, name))
-
-
-def _upcase(char: str) -> str:
-    upper = char.upper()
-    return upper if len(upper) == 1 and char <= "\uffff" else char
+    return upcase(name)
 
 
 def encode_data(type_: int, meaning: Data) -> bytes:

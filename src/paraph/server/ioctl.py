@@ -121,8 +121,8 @@ async def _validate_negotiate_info(request: Request, message: IoctlRequest) -> b
 
 
 async def _dfs_get_referrals(request: Request, message: IoctlRequest) -> bytes:
-    """3.3.5.15.2: there is no DFS namespace here, so no path has a referral. (NOT_FOUND rather than
-    FS_DRIVER_REQUIRED, which Windows clients take for a broken server and ask again.)"""
+    """3.3.5.15.2: there is no DFS namespace here, so no path has a referral: NOT_FOUND, which
+    clients are used to from Samba, rather than FS_DRIVER_REQUIRED."""
     raise NTStatusError(NTStatus.NOT_FOUND, "no DFS namespace")
 
 
